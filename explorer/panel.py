@@ -1,0 +1,296 @@
+"""The contract between the program and a panel: Frame, Task, Result, knob() and what a panel file holds. No Qt, no torch.
+
+A panel is one module in ``explorer/panels`` (or one named by an installed package's entry point ``cv_explorer.panels``) with::
+
+    TITLE, CHAPTER, PAPER, EXPLAIN               words
+    class Params, class View                     frozen dataclasses whose fields are made with knob()
+    compute(frame, params, context) -> Trace     worker thread
+    draw(result, view) -> Figure                 GUI thread; indexes the trace, never computes
+    probe(result, view, spot) -> Probe | None    optional: what is under the pointer
+    pick(result, view, spot) -> dict | None      optional: what a click sets, by field name
+"""
+
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager
+from dataclasses import MISSING, Field, dataclass, field, fields
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.figure import Figure, Probe, Spot
+
+if TYPE_CHECKING:
+    import torch
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, contiguous and read-only.
+        index: position in its source (file number, video frame, count since the camera opened).
+        time: when it was captured, in seconds of ``time.perf_counter``.
+        source: the source's name as a person reads it.
+        capture: seconds that reading and decoding took.
+        note: a sentence about it, such as "Scaled down from 20000 x 20000.", or empty.
+    """
+
+    image: NDArray[np.uint8]
+    index: int = 0
+    time: float = 0.0
+    source: str = ""
+    capture: float = 0.0
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] != 3:
+            raise ValueError(f"a frame is (H, W, 3) uint8, not {self.image.shape} {self.image.dtype}")
+        if 0 in self.image.shape:
+            raise ValueError(f"a frame has at least one pixel, not {self.image.shape}")
+        if not self.image.flags.c_contiguous:
+            object.__setattr__(self, "image", np.ascontiguousarray(self.image))
+        self.image.flags.writeable = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One open panel and everything its computation depends on besides the frame.
+
+    Args:
+        id: tells apart two openings of the same panel.
+        panel: the panel's name.
+        params: an instance of the panel's Params.
+        device: ``cpu``, ``cuda:0``, ``mps``: resolved, never ``auto``.
+        threads: of torch on the CPU.
+    """
+
+    id: int
+    panel: str
+    params: Any
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A span of one result's making, in seconds of ``time.perf_counter``."""
+
+    name: str
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What a panel computed, with the very frame and task it was computed from.
+
+    Args:
+        trace: the panel's trace, on the host and without gradients; None after an error.
+        error: one sentence, or empty.
+        detail: the traceback behind the error, for the log and the diagnostics.
+        stages: capture, wait, and what the panel timed, in order.
+        note: a sentence from the engine ("Out of GPU memory: ... runs on the CPU now."), or empty.
+        device: where it really ran.
+    """
+
+    frame: Frame
+    task: Task
+    trace: Any = None
+    error: str = ""
+    detail: str = ""
+    stages: tuple[Stage, ...] = ()
+    note: str = ""
+    device: str = "cpu"
+
+
+class Context(Protocol):
+    """What ``compute`` may ask of the engine."""
+
+    @property
+    def device(self) -> "torch.device": ...
+
+    @property
+    def dtype(self) -> "torch.dtype":
+        """The precision chosen, as torch names it."""
+        ...
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the result is no longer wanted; long work looks at it in safe places and returns or raises."""
+        ...
+
+    @property
+    def previous(self) -> Any:
+        """This panel's last trace (same opening), or None: a tracker's memory."""
+        ...
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Times a block for the waterfall: ``preprocess``, ``forward``, ``trace``."""
+        ...
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Shows how far long work is, 0 to 1."""
+        ...
+
+    def model(self, card: str) -> "torch.nn.Module":
+        """The network of a zoo card on this device in this precision, loaded once, in eval mode."""
+        ...
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """``make()``, worked out once per frame, device and precision however many visible panels ask."""
+        ...
+
+
+KnobKind = Literal["number", "choice", "tree", "flag", "file", "point", "box", "text", "hidden"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A row of a tree knob.
+
+    Args:
+        value: what the field becomes when the row is chosen.
+        text: the last part of the name, as shown.
+        depth: 0 for a root; a row belongs under the nearest earlier row of smaller depth.
+        cells: the row's other columns.
+    """
+
+    value: str
+    text: str
+    depth: int
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """How one field of Params or View is controlled. See :func:`knob`."""
+
+    kind: KnobKind
+    low: float | None
+    high: float | Callable[[Result], float] | None
+    step: float | None
+    choices: tuple[str, ...] | Callable[[Result], tuple[Any, ...]]
+    columns: tuple[str, ...]
+    label: str
+    unit: str
+    help: str
+    log: bool
+
+
+def knob(
+    default: Any,
+    low: float | None = None,
+    high: float | Callable[[Result], float] | None = None,
+    *,
+    kind: KnobKind | None = None,
+    step: float | None = None,
+    choices: tuple[str, ...] | Callable[[Result], tuple[Any, ...]] = (),
+    columns: tuple[str, ...] = (),
+    label: str = "",
+    unit: str = "",
+    help: str = "",
+    log: bool = False,
+) -> Any:
+    """A dataclass field that is a control.
+
+    Args:
+        default: the first value; its type chooses the control where ``kind`` does not.
+        low, high: a number's range; ``high`` may be worked out from the newest result (the number of steps, say).
+        kind: number, choice, tree (rows are Nodes), flag, file, point (x, y), box (x0, y0, x1, y1), text, or hidden
+            (set by a click only).
+        step: of the number; default 1 for int, a hundredth of the range for float.
+        choices: of a choice (strings) or a tree (Nodes), fixed or from the newest result.
+        columns: titles of a tree's further columns.
+        label, help: words, translated where shown; label defaults to the field's name in plain words.
+        log: the slider moves in ratios.
+    """
+    if kind is None:
+        if isinstance(default, bool):
+            kind = "flag"
+        elif isinstance(default, int | float):
+            kind = "number"
+        elif choices:
+            kind = "choice"
+        else:
+            kind = "text"
+    made = Knob(kind, low, high, step, choices, columns, label, unit, help, log)
+    return field(default=default, metadata={"knob": made})
+
+
+def knobs(params: Any) -> dict[str, tuple[Field[Any], Knob]]:
+    """The controls of a Params or View class or instance, by field name, in order."""
+    return {f.name: (f, f.metadata["knob"]) for f in fields(params) if "knob" in f.metadata}
+
+
+@dataclass(frozen=True, slots=True)
+class NoKnobs:
+    """Params or View of a panel that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel module, checked: what the engine and the window use."""
+
+    name: str
+    title: str
+    chapter: str
+    paper: str
+    explain: str
+    params: type
+    view: type
+    compute: Callable[[Frame, Any, Context], Any]
+    draw: Callable[[Result, Any], Figure]
+    probe: Callable[[Result, Any, Spot], Probe | None] | None
+    pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None
+
+    @classmethod
+    def from_module(cls, module: ModuleType) -> "Panel":
+        """Reads a panel file.
+
+        Raises:
+            ValueError: something a panel must have is missing, or a field of Params or View has no default.
+        """
+        name = module.__name__.rpartition(".")[2]
+        for wanted in ("TITLE", "compute", "draw"):
+            if not hasattr(module, wanted):
+                raise ValueError(f"the panel {name} has no {wanted}")
+        params: type = getattr(module, "Params", NoKnobs)
+        view: type = getattr(module, "View", NoKnobs)
+        for kind in (params, view):
+            for f in fields(kind):
+                if f.default is MISSING and f.default_factory is MISSING:
+                    raise ValueError(f"the panel {name}: {kind.__name__}.{f.name} has no default")
+        both = knobs(params).keys() & knobs(view).keys()
+        if both:
+            raise ValueError(f"the panel {name}: {', '.join(sorted(both))} is in both Params and View")
+        return cls(
+            name=name,
+            title=module.TITLE,
+            chapter=getattr(module, "CHAPTER", ""),
+            paper=getattr(module, "PAPER", ""),
+            explain=getattr(module, "EXPLAIN", ""),
+            params=params,
+            view=view,
+            compute=module.compute,
+            draw=module.draw,
+            probe=getattr(module, "probe", None),
+            pick=getattr(module, "pick", None),
+        )
