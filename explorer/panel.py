@@ -121,6 +121,10 @@ class Result:
     device: str = "cpu"
 
 
+class Cancelled(Exception):
+    """Raised by ``compute`` when it stops because ``context.cancelled``: the result is left out, silently."""
+
+
 class Context(Protocol):
     """What ``compute`` may ask of the engine."""
 
