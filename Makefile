@@ -1,0 +1,69 @@
+# make run    sets everything up and starts the program          make run ARGS="--help", make run ARGS=picture.jpg
+# make test   sets everything up; formatting, types, import rules, unit tests, then the tests in a real window
+# make bench  the speed table of the README
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.SILENT:
+.DELETE_ON_ERROR:
+.PHONY: run setup test lint format types unit e2e bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --require-virtualenv
+NEEDS := pyproject.toml constraints.txt
+
+run: $(VENV)/ready
+	$(BIN)/python -m explorer.system --install
+	exec $(BIN)/cv-explorer $(ARGS)
+
+setup: $(VENV)/ready-dev
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + \
+	  "; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	echo "Setting up $(VENV); the first time takes some minutes."
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+# hatchling is there first, so that the editable install builds with the pinned one and not in a folder of its own.
+$(VENV)/ready: $(NEEDS) | $(BIN)/python
+	$(PIP) install -c constraints.txt hatchling
+	$(PIP) install -c constraints.txt --no-build-isolation -e .
+	touch $@
+
+$(VENV)/ready-dev: $(NEEDS) | $(BIN)/python
+	$(PIP) install -c constraints.txt hatchling
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $(VENV)/ready $@
+
+test: lint types unit e2e
+	echo "All passed."
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready-dev
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/ready-dev
+	$(BIN)/python -m pytest tests --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
+
+# Without Xvfb these tests are left out, and pytest's last lines say which.
+e2e: $(VENV)/ready-dev
+	$(BIN)/python -m explorer.system --install xvfb xdotool
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+bench: $(VENV)/ready-dev
+	$(BIN)/python -m explorer.system --install xvfb xdotool
+	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+format: $(VENV)/ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	find cvcore explorer tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The desktop program: sources, engine, canvas and panels on top of :mod:`cvcore`."""
