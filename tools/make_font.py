@@ -1,0 +1,77 @@
+"""Makes ``assets/fonts/NotoSansSC-subset.otf``: ``python tools/make_font.py NotoSansCJK-Regular.ttc``.
+
+The source is Noto Sans CJK 2.004 (Debian: fonts-noto-cjk). Kept are Latin, Greek, signs, the 3,755 characters of GB 2312 level 1,
+which cover 99.7 % of written Chinese, and whatever else the translations, label files and sources of this program hold.
+"""
+
+import argparse
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTCollection
+
+ROOT = Path(__file__).resolve().parent.parent
+FONT = ROOT / "assets" / "fonts" / "NotoSansSC-subset.otf"
+FAMILY = "CV Explorer Sans SC"
+"""A name of its own, so that it never stands in the way of a complete Noto Sans CJK on the same machine."""
+
+BLOCKS = (
+    (0x20, 0x17F),  # Latin, Latin-1, Latin Extended-A
+    (0x2C6, 0x2DD),  # accents on their own
+    (0x391, 0x3D6),  # Greek
+    (0x2010, 0x203B),  # dashes, quotes, ellipsis, per mille
+    (0x2070, 0x209C),  # superscripts and subscripts
+    (0x20AC, 0x20AC),  # euro
+    (0x2100, 0x214F),  # letter-like: ℃, ℝ, №
+    (0x2190, 0x21FF),  # arrows
+    (0x2200, 0x22FF),  # mathematics
+    (0x2318, 0x2318),  # the command key
+    (0x2460, 0x2473),  # circled numbers
+    (0x2500, 0x25FF),  # lines, blocks, shapes
+    (0x2605, 0x2606),  # stars
+    (0x2713, 0x2717),  # ticks
+    (0x3000, 0x301F),  # Chinese punctuation
+    (0xFF01, 0xFF5E),  # full-width forms
+    (0xFFE5, 0xFFE5),  # full-width yen
+)
+
+
+def common_chinese() -> set[str]:
+    """GB 2312 level 1: rows 16 to 55, 3,755 characters."""
+    codes = (bytes((0xA0 + row, 0xA0 + cell)) for row in range(16, 56) for cell in range(1, 95))
+    return set("".join(code.decode("gb2312", errors="ignore") for code in codes))
+
+
+def shown_characters() -> set[str]:
+    """Every character that the program's own texts hold: translations, labels and cards in assets, and the sources."""
+    files = [path for ending in ("json", "txt", "tsv") for path in (ROOT / "assets").rglob(f"*.{ending}")]
+    files += [path for package in ("cvcore", "explorer") for path in (ROOT / package).rglob("*.py")]
+    texts = (path.read_text("utf-8") for path in files if not path.name.startswith("LICENCE"))
+    return {character for text in texts for character in text if character.isprintable()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("source", type=Path, help="NotoSansCJK-Regular.ttc")
+    source = parser.parse_args().source
+    font = next(font for font in TTCollection(source).fonts if font["name"].getDebugName(4) == "Noto Sans CJK SC")
+    wanted = {chr(code) for first, last in BLOCKS for code in range(first, last + 1)}
+    wanted |= common_chinese() | shown_characters()
+    options = subset.Options(layout_features=["kern", "locl", "mark", "ccmp"], name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14])
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text="".join(sorted(wanted)))
+    subsetter.subset(font)
+    style = "Regular"
+    compact = FAMILY.replace(" ", "")
+    for number, name in {1: FAMILY, 3: f"{compact}-2.004", 4: FAMILY, 6: f"{compact}-{style}"}.items():
+        font["name"].setName(name, number, 3, 1, 0x409)
+    font["CFF "].cff.fontNames = [f"{compact}-{style}"]
+    font.save(FONT)
+    lacking = sorted(character for character in shown_characters() if ord(character) not in font.getBestCmap())
+    print(f"{FONT.name}: {len(font.getBestCmap())} characters, {FONT.stat().st_size / 1e6:.2f} MB")
+    if lacking:
+        print("not in the source font either:", " ".join(f"{c} U+{ord(c):04X}" for c in lacking))
+
+
+if __name__ == "__main__":
+    main()
