@@ -87,3 +87,15 @@ def verdict(stages: Iterable[tuple[str, float]], fps: float, source_fps: float, 
         "draw": tr("drawing"),
     }.get(name, tr(name))
     return tr("{what} takes {share:.0f} % of the time", what=what, share=100 * seconds / total)
+
+
+def source_words(kind: str) -> str:
+    """What gives the frames, as in "the camera gives 15 fps"."""
+    return {
+        "picture": tr("the picture"),
+        "folder": tr("the folder"),
+        "video": tr("the video"),
+        "camera": tr("the camera"),
+        "stream": tr("the stream"),
+        "moving": tr("the moving picture"),
+    }.get(kind, tr("the source"))

@@ -1,0 +1,296 @@
+"""One open panel in the window: its controls, explanation, canvas and timing around the panel's four functions."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QLabel,
+    QProgressBar,
+    QScrollArea,
+    QSplitter,
+    QTabWidget,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.canvas import Canvas
+from explorer.figure import Figure, Image, Pane, Spot
+from explorer.form import Form
+from explorer.i18n import tr
+from explorer.panel import Frame, Panel, Precision, Result, Stage, Task
+from explorer.session import OpenPanel, fields_from_json, fields_to_json
+from explorer.theme import Theme, set_role
+from explorer.timing import Timing
+from explorer.waterfall import Waterfall
+
+log = logging.getLogger(__name__)
+SIDE_WIDTH = 290
+
+
+class PanelDock(QDockWidget):
+    """An open panel.
+
+    Signals:
+        task_changed(): its Params changed; ask :meth:`task`.
+        shown_changed(): it can be seen now, or no longer.
+        closed(): the user closed it.
+    """
+
+    task_changed = Signal()
+    shown_changed = Signal()
+    closed = Signal()
+
+    def __init__(self, opened: OpenPanel, theme: Theme) -> None:
+        super().__init__(opened.name.capitalize())
+        self.setObjectName(f"panel_{opened.name}_{opened.id}")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+        self.name = opened.name
+        self.id = opened.id
+        self.panel: Panel | None = None
+        self.params: Any = None
+        self.view: Any = None
+        self.result: Result | None = None
+        self.timing = Timing()
+        self.error = ""
+        self._remembered = opened.fields
+        self._form: Form | None = None
+        self._seen = False
+        self._figure_values: Mapping[str, object] = {}
+
+        self.canvas = Canvas()
+        self.canvas.set_theme(theme)
+        self.canvas.edited.connect(lambda field, value: self.set_fields({field: value}))
+        self.canvas.picked.connect(self._picked)
+        self.canvas.hovered.connect(self._hovered)
+        self._message = QLabel()
+        self._message.setWordWrap(True)
+        self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._message.hide()
+        self._progress = QProgressBar()
+        self._progress.hide()
+        self._explain = QTextBrowser()
+        self._explain.setOpenExternalLinks(True)
+        self._explained = ""
+        self._controls = QScrollArea()
+        self._controls.setWidgetResizable(True)
+        self._controls.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.side = QTabWidget()
+        self.side.setDocumentMode(True)
+        self.side.addTab(self._controls, tr("Controls"))
+        self.side.addTab(self._explain, tr("Explanation"))
+        self.side.currentChanged.connect(lambda _: self._fill_explanation())
+        self.waterfall = Waterfall(theme)
+
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(self.side)
+        split.addWidget(self.canvas)
+        split.setStretchFactor(0, 0)
+        split.setStretchFactor(1, 1)
+        split.setSizes([SIDE_WIDTH, 1000])
+        split.setChildrenCollapsible(False)
+        body = QWidget()
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._message)
+        layout.addWidget(self._progress)
+        layout.addWidget(split, 1)
+        layout.addWidget(self.waterfall)
+        self.setWidget(body)
+        self.visibilityChanged.connect(self._visibility_changed)
+
+    # -- what the window tells it
+
+    def set_panel(self, panel: Panel) -> None:
+        """The panel's module has been imported."""
+        self.panel = panel
+        self.params = fields_from_json(panel.params, self._remembered)
+        self.view = fields_from_json(panel.view, self._remembered)
+        self.retranslate()
+        self.task_changed.emit()
+
+    def fail(self, sentence: str) -> None:
+        """The panel cannot be had."""
+        self._say(sentence, "error")
+
+    def preview(self, frame: Frame) -> None:
+        """Shows the bare picture until there is a result."""
+        if self.result is None:
+            height, width = frame.image.shape[:2]
+            pane = Pane("picture", tr("Picture"), (Image(frame.image),), space="picture", size=(width, height))
+            self.canvas.set_figure(Figure(pane))
+
+    def show_result(self, result: Result) -> None:
+        """Draws a result, or tells why there is none while the last good picture stays."""
+        self.error = result.error
+        if result.error:
+            self._say(result.error, "error")
+            return
+        self.result = result
+        if self._form is not None:
+            self._form.set_result(result)
+        started = time.perf_counter()
+        if self._redraw():
+            # The paint event is handled before a zero timer: what is measured includes the painting.
+            QTimer.singleShot(0, self, lambda: self.timing.add(result, Stage("draw", started, time.perf_counter())))
+
+    def show_progress(self, fraction: float | None, text: str = "") -> None:
+        self._progress.setVisible(fraction is not None)
+        if fraction is not None:
+            self._progress.setRange(0, 1000)
+            self._progress.setValue(round(1000 * fraction))
+            self._progress.setFormat(text or "%p %")
+
+    def task(self, device: str, precision: Precision, threads: int) -> Task | None:
+        """What the engine is to compute; None before the panel is imported."""
+        if self.panel is None:
+            return None
+        return Task(self.id, self.name, self.params, device, precision, threads)
+
+    def opened(self) -> OpenPanel:
+        """What to remember of it."""
+        values = self._remembered if self.panel is None else fields_to_json(self.params, self.view)
+        return OpenPanel(self.name, self.id, values)
+
+    def is_seen(self) -> bool:
+        """It is open, in front of its tab group, and its window is not minimised."""
+        return self._seen and self.isVisible() and not self.window().isMinimized()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.canvas.set_theme(theme)
+        self.waterfall.set_theme(theme)
+        if self.result is not None:
+            self._redraw()
+
+    def retranslate(self) -> None:
+        """Words again: title, controls, explanation, picture."""
+        self.side.setTabText(0, tr("Controls"))
+        self.side.setTabText(1, tr("Explanation"))
+        self.canvas.retranslate()
+        if self.panel is None:
+            return
+        self.setWindowTitle(tr(self.panel.title))
+        self._form = Form(self.params, self.view)
+        self._form.setContentsMargins(8, 8, 8, 8)
+        self._form.changed.connect(lambda name, value: self.set_fields({name: value}))
+        self._controls.setWidget(self._form)
+        self._explained = ""
+        if self.result is not None:
+            self._form.set_result(self.result)
+            self._form.set_values(self.params, self.view)
+            self._redraw()
+
+    # -- what the user does
+
+    def set_fields(self, values: Mapping[str, Any]) -> None:
+        """Sets fields of Params (computes anew) and of View (draws anew)."""
+        params_names = {f.name for f in fields(self.params)}
+        try:
+            params = replace(self.params, **{k: v for k, v in values.items() if k in params_names})
+            view = replace(self.view, **{k: v for k, v in values.items() if k not in params_names})
+        except (ValueError, TypeError) as error:
+            self._say(str(error), "error")
+            return
+        changed, redraw = params != self.params, view != self.view
+        self.params, self.view = params, view
+        if self._form is not None:
+            self._form.set_values(params, view)
+        if changed:
+            self.task_changed.emit()
+        if redraw and self.result is not None:
+            self._redraw()
+
+    def _picked(self, spot: Spot) -> None:
+        if self.panel is None or self.panel.pick is None or self.result is None:
+            return
+        values = self._guarded(self.panel.pick, spot)
+        if values:
+            self.set_fields(values)
+
+    def _hovered(self, spot: Spot | None) -> None:
+        if self.panel is None or self.panel.probe is None or self.result is None:
+            return
+        self.canvas.show_probe(None if spot is None else self._guarded(self.panel.probe, spot))
+
+    # -- drawing
+
+    def _redraw(self) -> bool:
+        assert self.panel is not None and self.result is not None
+        figure = self._guarded(self.panel.draw)
+        if figure is None:
+            return False
+        self.canvas.set_figure(figure)
+        sentence = self.result.note or self.result.frame.note
+        self._say(sentence, "warning" if self.result.note else "note")
+        self._figure_values = figure.values
+        self._fill_explanation()
+        return True
+
+    def _guarded(self, function: Any, *more: Any) -> Any:
+        """Calls one of the panel's functions; what it raises is told in this panel's place."""
+        try:
+            return function(self.result, self.view, *more)
+        except Exception as error:
+            log.exception("the panel %s failed to draw", self.name)
+            self._say(str(error) or type(error).__name__, "error")
+            return None
+
+    def _say(self, sentence: str, level: str) -> None:
+        if sentence == self._message.text() and self._message.isVisible() == bool(sentence):
+            return
+        self._message.setText(sentence)
+        set_role(self._message, level)
+        self._message.setVisible(bool(sentence))
+
+    def _fill_explanation(self) -> None:
+        if self.panel is None or self.side.currentWidget() is not self._explain:
+            return
+        text = tr(self.panel.explain).format_map(_Filled(self._figure_values))
+        if self.panel.paper:
+            text += f"\n\n*{self.panel.paper}*"
+        if text != self._explained:
+            self._explained = text
+            place = self._explain.verticalScrollBar().value()
+            self._explain.setMarkdown(text)
+            self._explain.verticalScrollBar().setValue(place)
+
+    def _visibility_changed(self, seen: bool) -> None:
+        self._seen = seen
+        self.shown_changed.emit()
+
+    # -- Qt
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        super().closeEvent(event)
+        self.closed.emit()
+
+
+class _Number(float):
+    """A number of an explanation: four significant figures unless the text asks for a format of its own."""
+
+    def __format__(self, spec: str) -> str:
+        return float.__format__(self, spec or ".4g")
+
+
+class _Dash(str):
+    """What is not known yet, whatever format is asked for."""
+
+    def __format__(self, spec: str) -> str:
+        return "–"
+
+
+class _Filled(dict[str, object]):
+    """The values of an explanation."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        super().__init__({k: _Number(v) if isinstance(v, float) else v for k, v in values.items()})
+
+    def __missing__(self, key: str) -> str:
+        return _Dash()

@@ -1,0 +1,82 @@
+"""Saving what is seen: the frame, a panel's picture and its data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from explorer.desk import Desk
+from explorer.i18n import tr
+from explorer.save import SaveError, save_picture
+from explorer.sources.player import Player
+
+
+class Saver:
+    """Asks for a file name and writes; what goes wrong is one sentence and leaves no half file.
+
+    Args:
+        say: shows a sentence for a while.
+        folder: where dialogs start.
+    """
+
+    def __init__(self, parent: QWidget, desk: Desk, player: Player, say: Callable[[str], None], folder: str) -> None:
+        self._window = parent
+        self._desk = desk
+        self._player = player
+        self._say = say
+        self.folder = folder
+
+    def save_frame(self) -> None:
+        dock = self._desk.active()
+        frame = dock.result.frame if dock and dock.result else self._player.state.frame
+        if frame is None:
+            self._say(tr("There is no frame to save yet."))
+            return
+        name = f"frame-{frame.index:06d}.png"
+        self._save(tr("Save the frame"), name, "PNG (*.png);;JPEG (*.jpg)", lambda path: save_picture(path, frame))
+
+    def save_png(self) -> None:
+        self._save_panel("png")
+
+    def save_svg(self) -> None:
+        self._save_panel("svg")
+
+    def save_csv(self) -> None:
+        self._save_panel("csv")
+
+    def save_npz(self) -> None:
+        self._save_panel("npz")
+
+    def copy(self) -> None:
+        if dock := self._desk.active():
+            dock.canvas.copy()
+            self._say(tr("Copied."))
+
+    def _save_panel(self, kind: str) -> None:
+        dock = self._desk.active()
+        if dock is None or dock.result is None:
+            self._say(tr("There is nothing to save yet."))
+            return
+        canvas = dock.canvas
+        save: Callable[[Path], None] = {
+            "png": canvas.save_png,
+            "svg": canvas.save_svg,
+            "csv": canvas.save_csv,
+            "npz": canvas.save_npz,
+        }[kind]
+        name = f"{dock.name}-{dock.result.frame.index:06d}.{kind}"
+        self._save(tr("Save the panel"), name, f"{kind.upper()} (*.{kind})", save)
+
+    def _save(self, title: str, name: str, kinds: str, save: Callable[[Path], None]) -> None:
+        start = str(Path(self.folder or Path.home()) / name)
+        chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, kinds)
+        if not chosen:
+            return
+        path = Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(Path(name).suffix)
+        try:
+            save(path)
+        except SaveError as error:
+            self._say(str(error))
+            return
+        self.folder = str(path.parent)
+        self._say(tr("Saved as {path}.", path=path))
