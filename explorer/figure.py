@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
+FloatArray = NDArray[np.floating] | NDArray[np.integer]
+"""Real numbers of any width; whole ones are as good."""
 Extent = tuple[float, float, float, float]
 """x0, y0, x1, y1 in the pane's coordinates."""
 

@@ -31,7 +31,7 @@ def language() -> str:
     return _language
 
 
-def tr(text: str, **values: Any) -> str:
+def tr(text: str, /, **values: Any) -> str:
     """``text`` in the language chosen, its ``{names}`` filled from values."""
     said = _table.get(text, text)
     return said.format(**values) if values else said

@@ -90,6 +90,8 @@ class MainWindow(QMainWindow):
         self._tick.start(TICK_MS)
         self.opener.open(source or settings.source or str(samples()[0].path))
 
+        log.info("the window is made")
+
     def start(self) -> None:
         """Starts computing, once the window is on the screen."""
         self.desk.engine.start()
@@ -195,7 +197,12 @@ class MainWindow(QMainWindow):
             action.setData(name)
             action.triggered.connect(lambda _=False, name=name: choose(name))
             group.addAction(action)
-        menu.aboutToShow.connect(lambda: [one.setChecked(one.data() == chosen()) for one in group.actions()])
+
+        def show_chosen() -> None:
+            for action in group.actions():
+                action.setChecked(action.data() == chosen())
+
+        menu.aboutToShow.connect(show_chosen)
         return menu
 
     # -- words and looks

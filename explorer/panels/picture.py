@@ -72,7 +72,7 @@ def draw(result: Result, view: View) -> Figure:
     width, height = result.frame.size
     if view.channel == "all":
         marks: tuple[Image | Heatmap, ...] = (Image(image),)
-        shown = NAMES
+        shown: tuple[str, ...] = NAMES
     else:
         values = trace.luma if view.channel == "luma" else image[:, :, NAMES.index(view.channel)]
         marks = (Heatmap(values, label=tr(view.channel), low=0, high=255, colormap="grey"),)
