@@ -1,0 +1,1 @@
+"""How good a model is, by the protocol of its benchmark."""
