@@ -1,0 +1,101 @@
+"""From numbers to colours: 8-bit levels first, one table look-up last.
+
+Level 0 means "no value" (NaN) and is transparent; levels 1 to 255 run from the low to the high end of the range.
+"""
+
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import pyqtgraph
+from numpy.typing import NDArray
+
+from explorer.figure import Colormap, FloatArray
+
+COLORMAPS: tuple[Colormap, ...] = get_args(Colormap)
+
+# diverging and phase are Kovesi's CET maps ("Good Colour Maps: How to Design Them", 2015); CBC1 is his cyclic map for
+# colour-blind eyes.
+_SOURCES = {
+    "viridis": "viridis",
+    "cividis": "cividis",
+    "magma": "magma",
+    "diverging": "CET-D1A",
+    "phase": "CET-CBC1",
+}
+
+
+@cache
+def colours(name: Colormap) -> NDArray[np.uint8]:
+    """(256, 3) uint8 RGB from the low to the high end."""
+    if name == "grey":
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    found = pyqtgraph.colormap.get(_SOURCES[name])
+    return np.ascontiguousarray(found.getLookupTable(0.0, 1.0, 256)[:, :3], dtype=np.uint8)
+
+
+@cache
+def table(name: Colormap, opacity: float = 1.0) -> NDArray[np.uint32]:
+    """(256,) premultiplied ARGB for each level, as ``QImage.Format_ARGB32_Premultiplied`` wants it."""
+    steps = colours(name)[np.linspace(0, 255, 255).round().astype(int)].astype(np.float64)
+    alpha = round(255 * min(max(opacity, 0.0), 1.0))
+    red, green, blue = np.round(steps * (alpha / 255)).astype(np.uint32).T
+    made = np.zeros(256, dtype=np.uint32)
+    made[1:] = np.uint32(alpha) << 24 | red << 16 | green << 8 | blue
+    return made
+
+
+def value_range(values: FloatArray, axis: tuple[int, ...] | None = None) -> tuple[FloatArray, FloatArray]:
+    """The least and the greatest finite value (over ``axis``); NaN where nothing is finite."""
+    if values.size == 0 and axis is None:
+        return np.array(np.nan), np.array(np.nan)
+    low = np.asarray(values.min(axis=axis), dtype=np.float64)
+    high = np.asarray(values.max(axis=axis), dtype=np.float64)
+    if np.isfinite(low).all() and np.isfinite(high).all():
+        return low, high
+    finite = np.isfinite(values)
+    low = np.asarray(values.min(axis=axis, where=finite, initial=np.inf), dtype=np.float64)
+    high = np.asarray(values.max(axis=axis, where=finite, initial=-np.inf), dtype=np.float64)
+    none = low > high
+    return np.where(none, np.nan, low), np.where(none, np.nan, high)
+
+
+def ends(
+    low: FloatArray, high: FloatArray, wanted_low: float | None, wanted_high: float | None, colormap: Colormap
+) -> tuple[FloatArray, FloatArray]:
+    """The ends of the colour range: those wanted, else the data's own, symmetric about 0 for ``diverging``."""
+    if colormap == "diverging" and wanted_low is None and wanted_high is None:
+        far = np.maximum(np.abs(low), np.abs(high))
+        return -far, far
+    if colormap == "diverging" and wanted_low is None and wanted_high is not None:
+        wanted_low = -wanted_high
+    elif colormap == "diverging" and wanted_high is None and wanted_low is not None:
+        wanted_high = -wanted_low
+    first = low if wanted_low is None else np.full_like(low, wanted_low, dtype=np.float64)
+    last = high if wanted_high is None else np.full_like(high, wanted_high, dtype=np.float64)
+    return first, last
+
+
+def levels(values: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np.uint8]:
+    """Levels 1 to 255 of the values between low and high (which broadcast), 0 for NaN; infinities fall on the ends.
+
+    Where low and high are equal (or unknown) every value has the middle level.
+    """
+    if values.dtype != np.float32:
+        values = values.astype(np.float32)
+    span = np.asarray(high, dtype=np.float64) - low
+    flat = ~(span > 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        scale = np.where(flat, 0.0, 254.0 / span)
+        offset = np.where(flat, 128.5, 1.5 - low * scale)
+        scaled = values * scale.astype(np.float32)
+        scaled += offset.astype(np.float32)
+        if flat.any():
+            # 0 x inf is NaN: infinities of a flat range still have a place
+            scaled = np.where(np.isposinf(values), 255.0, np.where(np.isneginf(values), 1.0, scaled)).astype(np.float32)
+        unknown = bool(np.isnan(scaled.sum(dtype=np.float32)))
+        gaps = np.isnan(scaled) if unknown else None
+        np.clip(scaled, 1.0, 255.0, out=scaled)
+        if gaps is not None:
+            scaled[gaps] = 0.0
+        return scaled.astype(np.uint8)

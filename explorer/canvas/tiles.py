@@ -1,0 +1,282 @@
+"""Many small heat maps in a grid that fills its pane.
+
+The grid counts in cells: tile (row, column) begins at ``column * pitch_x``, ``row * pitch_y``; a pitch is a tile and a gap.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
+
+from explorer.canvas import resample
+from explorer.canvas.artist import Artist, Hit, Legend
+from explorer.canvas.colormaps import ends, levels, table, value_range
+from explorer.canvas.numbers import quantity
+from explorer.canvas.projection import Projection
+from explorer.canvas.rasters import Paper, draw_cells
+from explorer.figure import Colormap, Extent, Tiles
+from explorer.i18n import tr
+
+GAP = 0.06
+"""Between tiles, as a part of a tile's longer side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How N tiles of h x w cells are arranged."""
+
+    count: int
+    columns: int
+    height: int
+    width: int
+
+    @classmethod
+    def fill(cls, count: int, height: int, width: int, aspect: float) -> "Grid":
+        """The arrangement whose tiles become largest in a pane of this aspect (width / height)."""
+        if count == 0:
+            return cls(0, 1, max(height, 1), max(width, 1))
+        height, width = max(height, 1), max(width, 1)
+        gap = GAP * max(height, width)
+        ideal = math.sqrt(count * aspect * (height + gap) / (width + gap))
+
+        def scale(columns: int) -> float:
+            rows = -(-count // columns)
+            return min(aspect / (columns * (width + gap)), 1 / (rows * (height + gap)))
+
+        candidates = {min(max(1, c), count) for c in (math.floor(ideal), math.ceil(ideal), math.floor(ideal) + 2)}
+        return cls(count, max(sorted(candidates), key=scale), height, width)
+
+    @property
+    def rows(self) -> int:
+        return max(1, -(-self.count // self.columns))
+
+    @property
+    def gap(self) -> float:
+        return GAP * max(self.height, self.width)
+
+    @property
+    def pitch(self) -> tuple[float, float]:
+        return self.width + self.gap, self.height + self.gap
+
+    @property
+    def extent(self) -> Extent:
+        pitch_x, pitch_y = self.pitch
+        return 0.0, 0.0, self.columns * pitch_x - self.gap, self.rows * pitch_y - self.gap
+
+    def origin(self, index: int) -> tuple[float, float]:
+        """Where tile ``index`` begins."""
+        row, column = divmod(index, self.columns)
+        pitch_x, pitch_y = self.pitch
+        return column * pitch_x, row * pitch_y
+
+    def at(self, x: float, y: float) -> tuple[int, float, float] | None:
+        """The tile at (x, y) of the grid, and where inside it; None in a gap."""
+        pitch_x, pitch_y = self.pitch
+        column, row = math.floor(x / pitch_x), math.floor(y / pitch_y)
+        inside_x, inside_y = x - column * pitch_x, y - row * pitch_y
+        index = row * self.columns + column
+        if not (0 <= column < self.columns and row >= 0 and index < self.count):
+            return None
+        if inside_x >= self.width or inside_y >= self.height:
+            return None
+        return index, inside_x, inside_y
+
+
+class TilesArtist(Artist[Tiles]):
+    solid: ClassVar[bool] = True
+
+    def __init__(self, mark: Tiles) -> None:
+        self._paper = Paper()
+        self._mosaic: tuple[int, NDArray[np.uint8]] | None = None
+        self._locked: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._colormap: Colormap | None = None
+        self._aspect = 1.5
+        self._low, self._high = np.array(np.nan), np.array(np.nan)
+        self.grid = Grid(0, 1, 1, 1)
+        super().__init__(mark)
+
+    @property
+    def colormap(self) -> Colormap:
+        return self._colormap or self.mark.colormap
+
+    def set(self, mark: Tiles) -> None:
+        super().set(mark)
+        self._paper.forget()
+        self._mosaic = None
+        self._arrange()
+        count = mark.values.shape[0]
+        if self._locked is not None and (not mark.each or self._locked[0].shape == (count,)):
+            self._low, self._high = self._locked
+            return
+        if not mark.each and mark.low is not None and mark.high is not None:
+            self._low, self._high = np.array(float(mark.low)), np.array(float(mark.high))
+            return
+        if mark.values.size == 0:
+            self._low, self._high = np.array(np.nan), np.array(np.nan)
+            return
+        low, high = value_range(mark.values, (1, 2) if mark.each else None)
+        self._low, self._high = ends(low, high, mark.low, mark.high, self.colormap)
+
+    def fit_to(self, aspect: float) -> bool:
+        """Arranges the tiles for a pane of this aspect; returns whether that changed anything."""
+        before = self.grid
+        self._aspect = aspect
+        self._arrange()
+        return self.grid != before
+
+    def _arrange(self) -> None:
+        count, height, width = self.mark.values.shape
+        grid = Grid.fill(count, height, width, self._aspect)
+        if grid != self.grid:
+            self.grid = grid
+            self._mosaic = None
+            self._paper.forget()
+
+    def lock(self, locked: bool) -> None:
+        self._locked = (self._low, self._high) if locked else None
+        self.set(self.mark)
+
+    def recolour(self, colormap: Colormap | None) -> None:
+        self._colormap = colormap
+        self.set(self.mark)
+
+    def legend(self) -> Legend:
+        mark = self.mark
+        low, high = float(value_range(self._low)[0]), float(value_range(self._high)[1])
+        return Legend(self.colormap, low, high, mark.label, mark.unit, mark.each, self._locked is not None)
+
+    def extent(self) -> Extent | None:
+        return self.grid.extent
+
+    def mosaic(self, step: int) -> NDArray[np.uint8]:
+        """Levels of all tiles without gaps, every ``step``-th cell: (rows * h, columns * w)."""
+        if self._mosaic is None or self._mosaic[0] != step:
+            low, high = (end[:, None, None] if end.ndim else end for end in (self._low, self._high))
+            found = levels(self.mark.values[:, ::step, ::step], low, high)
+            grid = self.grid
+            missing = grid.rows * grid.columns - grid.count
+            if missing:
+                found = np.concatenate([found, np.zeros((missing, *found.shape[1:]), np.uint8)])
+            _, height, width = found.shape
+            tiled = found.reshape(grid.rows, grid.columns, height, width).swapaxes(1, 2)
+            self._mosaic = step, tiled.reshape(grid.rows * height, grid.columns * width)
+        return self._mosaic[1]
+
+    def paint(self, painter: QPainter, at: Projection) -> None:
+        if self.mark.values.size == 0:
+            return
+        colours = table(self.colormap)
+        if at.vector:
+            self._paint_vector(painter, at, colours)
+        else:
+            area, clip = at.device_area(at.rect(self.grid.extent)), at.device_area(at.clip)
+            if not self._paper.key(area, clip):
+                self._paper.hold(self._shown(area, clip, colours), QImage.Format.Format_ARGB32_Premultiplied)
+            self._paper.paint(painter, at)
+        self._paint_titles(painter, at)
+        if self.mark.selected is not None:
+            self.light(painter, at, self.mark.selected)
+
+    def _shown(self, area: resample.Area, clip: resample.Area, colours: NDArray[np.uint32]) -> resample.Shown | None:
+        part = area.within(clip)
+        if part is None:
+            return None
+        left, top, right, bottom = part
+        grid = self.grid
+        scale = (area.right - area.left) / grid.extent[2]
+        # Cells much smaller than a device pixel are first thinned out, then averaged: the read-out keeps them all.
+        step = max(1, int(0.5 / scale))
+        mosaic = self.mosaic(step)
+        height, width = mosaic.shape[0] // grid.rows, mosaic.shape[1] // grid.columns
+        small_w, small_h = (
+            max(1, min(n, round(cells * scale))) for n, cells in ((width, grid.width), (height, grid.height))
+        )
+        if (small_w < width or small_h < height) and mosaic.min() > 0:
+            mosaic = resample.shrunk(mosaic, (grid.columns * small_w, grid.rows * small_h))
+            height, width = small_h, small_w
+        columns, no_column = _axis(left, right, area.left, scale, grid.pitch[0], grid.width, width, grid.columns)
+        rows, no_row = _axis(top, bottom, area.top, scale, grid.pitch[1], grid.height, height, grid.rows)
+        shown = np.take(np.take(mosaic, columns, axis=1), rows, axis=0)
+        shown[:, no_column] = 0
+        shown[no_row] = 0
+        return resample.Shown(np.take(colours, shown), left, top)
+
+    def _paint_vector(self, painter: QPainter, at: Projection, colours: NDArray[np.uint32]) -> None:
+        grid, mosaic = self.grid, self.mosaic(1)
+        height, width = mosaic.shape[0] // grid.rows, mosaic.shape[1] // grid.columns
+        for index in range(grid.count):
+            row, column = divmod(index, grid.columns)
+            cells = mosaic[row * height : (row + 1) * height, column * width : (column + 1) * width]
+            draw_cells(painter, self.tile_rect(at, index), np.take(colours, cells), 96)
+
+    def tile_rect(self, at: Projection, index: int) -> QRectF:
+        """Where a tile lies, in logical pixels."""
+        x, y = self.grid.origin(index)
+        return at.rect((x, y, x + self.grid.width, y + self.grid.height))
+
+    def _paint_titles(self, painter: QPainter, at: Projection) -> None:
+        titles = self.mark.titles
+        metrics = QFontMetricsF(at.font)
+        room = abs(self.grid.width * at.sx)
+        if (
+            not titles
+            or room < 4 * metrics.averageCharWidth()
+            or abs(self.grid.height * at.sy) < 2.2 * metrics.height()
+        ):
+            return
+        painter.setFont(at.font)
+        plate, ink = QColor(0, 0, 0, 140), QColor("#ffffff")
+        for index, title in enumerate(titles[: self.grid.count]):
+            rect = self.tile_rect(at, index)
+            if not rect.intersects(at.clip):
+                continue
+            shown = metrics.elidedText(title, Qt.TextElideMode.ElideRight, rect.width() - 8)
+            words = QRectF(rect.left(), rect.top(), metrics.horizontalAdvance(shown) + 6, metrics.height())
+            painter.fillRect(words, plate)
+            painter.setPen(ink)
+            painter.drawText(words, Qt.AlignmentFlag.AlignCenter, shown)
+
+    def light(self, painter: QPainter, at: Projection, index: int) -> None:
+        if not 0 <= index < self.grid.count:
+            return
+        rect = self.tile_rect(at, index)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        wide = 2.0 * at.theme.line
+        for colour, width, grow in (
+            (QColor(at.theme.canvas), wide + 2, wide / 2 + 1),
+            (QColor(at.theme.accent), wide, wide / 2),
+        ):
+            pen = QPen(colour, width)
+            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+            painter.setPen(pen)
+            painter.drawRect(rect.adjusted(-grow, -grow, grow, grow))
+
+    def hit(self, x: float, y: float, at: Projection) -> Hit | None:
+        found = self.grid.at(x, y)
+        return None if found is None else Hit(found[1], found[2], found[0])
+
+    def words(self, hit: Hit) -> str:
+        mark = self.mark
+        if hit.index is None or not 0 <= hit.index < self.grid.count:
+            return ""
+        _, height, width = mark.values.shape
+        row, column = min(int(hit.y), height - 1), min(int(hit.x), width - 1)
+        value = quantity(float(mark.values[hit.index, row, column]), mark.unit)
+        title = mark.titles[hit.index] if hit.index < len(mark.titles) else tr("tile {index}", index=hit.index)
+        place = tr("in cell ({column}, {row})", column=column, row=row)
+        return f"{title} · {mark.label or tr('value')} {value} {place}"
+
+
+def _axis(
+    start: int, stop: int, origin: float, scale: float, pitch: float, cells: int, samples: int, tiles: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """For each device pixel of one axis, the sample of the mosaic under its centre, and whether it is in a gap."""
+    along = (np.arange(start, stop) + (0.5 - origin)) / scale
+    tile = np.clip(np.floor(along / pitch).astype(np.intp), 0, tiles - 1)
+    inside = along - tile * pitch
+    sample = np.clip((inside * (samples / cells)).astype(np.intp), 0, samples - 1)
+    return tile * samples + sample, (inside >= cells) | (inside < 0)
