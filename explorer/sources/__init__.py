@@ -1,0 +1,101 @@
+"""Where frames come from: pictures, folders, videos, cameras, network streams, moving pictures, memory.
+
+Light to import: decoders, OpenCV among them, are loaded by the first :func:`open_source`.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.i18n import tr
+from explorer.sources.base import Kind, Source, SourceEnded, SourceError, SourceWaiting
+from explorer.sources.spec import split_spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from explorer.sources.camera import CameraInfo
+
+    Spec = str | os.PathLike[str] | NDArray[np.generic]
+
+__all__ = [
+    "Kind",
+    "Source",
+    "SourceEnded",
+    "SourceError",
+    "SourceWaiting",
+    "list_cameras",
+    "open_source",
+    "public_spec",
+]
+
+
+def open_source(spec: "Spec", **options: Any) -> Source:
+    """Opens a source by what names it.
+
+    Args:
+        spec: a path (picture, folder or video, told apart by what is there); ``camera:0`` or ``camera:NAME``; an
+            ``http``, ``https`` or ``rtsp`` address; ``moving:PATH``; or an array, as :class:`picture.MemorySource` takes it.
+            Cameras and moving pictures take options behind a question mark: ``moving:a.jpg?fps=60&size=1280x720``,
+            ``camera:0?size=1920x1080&fps=30&mirror=1&rotate=90``.
+        options: arguments of the source's class; they win over those in ``spec``.
+
+    Raises:
+        SourceError: it cannot be opened, or an option is wrong. Of cameras and streams the first ``read`` says so.
+    """
+    if not isinstance(spec, str | os.PathLike):
+        from explorer.sources.picture import MemorySource
+
+        return MemorySource(spec, **options)
+    text = os.fspath(spec)
+    kind, name, given = split_spec(text)
+    if kind == "camera":
+        from explorer.sources.camera import CameraSource
+
+        return CameraSource(name, **given | options)
+    if kind == "moving":
+        from explorer.sources.moving import MovingSource
+
+        return MovingSource(name, **given | options)
+    if "://" in text and not Path(text).exists():
+        from explorer.sources.stream import StreamSource
+
+        return StreamSource(text, **options)
+    if options:
+        raise TypeError(f"a file takes no options, not {', '.join(options)}")
+    return _open_path(Path(text).expanduser())
+
+
+def _open_path(path: Path) -> Source:
+    from explorer.sources.files import is_video
+    from explorer.sources.folder import FolderSource
+    from explorer.sources.picture import PictureSource
+    from explorer.sources.video import VideoSource
+
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:  # too long, or with characters no file may have
+        raise SourceError(tr("{name} cannot be read: {reason}.", name=path.name, reason=str(error))) from None
+    if is_folder:
+        return FolderSource(path)
+    return VideoSource(path) if is_video(path) else PictureSource(path)
+
+
+def list_cameras() -> "tuple[CameraInfo, ...]":
+    """The cameras plugged in, by number: quick, never raises."""
+    from explorer.sources import camera
+
+    return camera.list_cameras()
+
+
+def public_spec(spec: "Spec") -> str:
+    """What names a source, fit for titles and logs: addresses without user and password."""
+    if not isinstance(spec, str | os.PathLike):
+        return tr("Clipboard")
+    text = os.fspath(spec)
+    if "://" in text:
+        from explorer.sources.address import public_address
+
+        return public_address(text)
+    return text
