@@ -1,6 +1,7 @@
 """The command line and the wiring: ``cv-explorer [SOURCE]`` opens the window, ``cv-explorer export`` works without one."""
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -25,10 +26,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--language", choices=("en", "zh_CN"), help="of the window's words")
     parser.add_argument("--theme", choices=("dark", "light", "projector"), help="how the window looks")
     parser.add_argument("--verbose", action="store_true", help="say more in the terminal")
-    try:
+    with contextlib.suppress(PackageNotFoundError):
         parser.add_argument("--version", action="version", version=f"cv-explorer {version('cv-explorer')}")
-    except PackageNotFoundError:
-        pass
     return parser
 
 

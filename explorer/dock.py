@@ -222,7 +222,8 @@ class PanelDock(QDockWidget):
     # -- drawing
 
     def _redraw(self) -> bool:
-        assert self.panel is not None and self.result is not None
+        assert self.panel is not None
+        assert self.result is not None
         figure = self._guarded(self.panel.draw)
         if figure is None:
             return False

@@ -76,6 +76,7 @@ class Engine:
         with self._cond:
             self._tasks.pop(task_id, None)
             self._results.pop(task_id, None)
+            self._done.pop(task_id, None)
             if forget:
                 self._forgotten.add(task_id)
                 self._cond.notify()
@@ -115,7 +116,6 @@ class Engine:
                     return
                 for task_id in self._forgotten:
                     computer.forget(task_id)
-                    self._done.pop(task_id, None)
                 self._forgotten.clear()
                 # All panels of one pass see one frame, so that what they share is worked out once.
                 frame = self._frame

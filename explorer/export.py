@@ -219,7 +219,9 @@ def _frames(source: Any, every: int, limit: int) -> Iterator[Frame]:
     while not limit or taken < limit:
         try:
             frame = source.read()
-        except SourceEnded:
+        except SourceEnded as ended:
+            if str(ended):  # cut in the middle: what came before is saved, and the sentence is said
+                raise
             return
         if seen % every == 0:
             taken += 1

@@ -1,5 +1,6 @@
 """Where a panel's time goes: rates, stage means and one plain verdict, over the last results. No Qt."""
 
+import itertools
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Timing:
         if not self._shown:
             return None
         times = [shown for shown, _, _ in self._shown]
-        gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(times)]
         fps = 1 / median(gaps) if gaps and now - times[-1] < 2 and median(gaps) > 0 else 0.0
         order: dict[str, list[float]] = {}
         for _, stages, _ in self._shown:

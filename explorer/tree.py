@@ -45,6 +45,7 @@ class Tree(QWidget):
         self._view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self._view.selectionModel().currentChanged.connect(self._current_changed)
         self._filter = QLineEdit()
+        self._filter.setObjectName("filter")
         self._filter.setPlaceholderText(tr("Filter"))
         self._filter.setClearButtonEnabled(True)
         self._filter.textChanged.connect(self._filter_changed)

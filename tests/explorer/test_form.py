@@ -62,15 +62,26 @@ def find(form: Form, name: str, kind: type) -> Any:
 
 
 def test_every_field_but_the_hidden_one_has_a_control(form: Form) -> None:
-    names = {"threshold", "size", "ratio", "free", "method", "layer", "gradient", "weights", "position", "title", "step", "label"}
+    names = {
+        "threshold",
+        "size",
+        "ratio",
+        "free",
+        "method",
+        "layer",
+        "gradient",
+        "weights",
+        "position",
+        "title",
+        "step",
+        "label",
+    }
     assert {child.objectName().removeprefix("control_") for child in form.children() if child.objectName()} == names
 
 
 def test_showing_values_emits_nothing(form: Form) -> None:
     form.set_result(make_result())
-    form.set_values(
-        Params(0.25, 64, 2.0, 9, "mean", "head", True, "/x", (3, 4), "other"), View(step=5, label="c")
-    )
+    form.set_values(Params(0.25, 64, 2.0, 9, "mean", "head", True, "/x", (3, 4), "other"), View(step=5, label="c"))
     assert form.changed_values == []
     assert find(form, "threshold", QDoubleSpinBox).value() == 0.25
     assert find(form, "size", QSpinBox).value() == 64

@@ -67,7 +67,11 @@ def test_a_damaged_file_is_told_and_kept_aside(own_home: Path, text: str) -> Non
     assert (own_home / "settings.damaged.json").read_text() == text
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)
+    )
+)
 def test_garbage_never_gets_through(garbage: Any) -> None:
     text = json.dumps({"version": 1, "theme": garbage, "panels": garbage, "recent": garbage, "unknown": garbage})
     try:
