@@ -1,35 +1,39 @@
-"""Runs the benchmarks side by side and prints one Markdown table: ``make bench``, or ``python tests/benchmarks/bench.py [NAME ...]``.
+"""Runs the benchmarks and prints their Markdown tables: ``make bench``, or ``python tests/benchmarks/bench.py [NAME ...]``.
 
-A benchmark is a file beside this one with ``def main() -> list[Row]``; it runs in a process of its own, one after another, so that
-none inherits another's threads or memory. ``NAME`` is a file's name without its ending. Inside, measure what is to be compared
-in the same run and taking turns, since a machine's speed drifts::
+A benchmark is a script beside this one that prints a table; ``NAME`` is its file name without the ending. Each runs in a process of its
+own, one after another, on a private display, so that none inherits another's threads, memory or window. What is to be compared is
+measured in the same run and taking turns, since a machine's speed drifts::
 
-    from bench import Row, interleaved
+    from bench import Row, interleaved, table
 
     def main() -> list[Row]:
         seconds = interleaved({"bare": forward, "captured": captured_forward})
         ratio = seconds["captured"] / seconds["bare"]
         return [Row("capturing one layer", ratio, "x the plain forward pass", most=1.10)]
 
+    if __name__ == "__main__":
+        print(table(main()))
+
 Nothing here is asserted: a missed target is marked in the table, and only a benchmark that breaks makes the exit code 1.
 """
 
 import argparse
-import importlib
-import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 THREADS = os.cpu_count() or 1
 
 
@@ -85,8 +89,7 @@ def interleaved(
 
 def percentile(values: list[float], share: float) -> float:
     """The smallest value that at least ``share`` (0 to 1) of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-int(share * 1000 * len(ordered)) // 1000) - 1)]
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def machine() -> str:
@@ -105,32 +108,35 @@ def machine() -> str:
     return f"{name}, {THREADS} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}, {versions}"
 
 
-def run_one(name: str) -> list[Row]:
-    """A benchmark in a process of its own.
+def table(rows: Iterable[Row]) -> str:
+    """The rows as Markdown."""
+    return "\n".join(("| what | measured | target | met | how |", "|---|---|---|---|---|", *map(str, rows)))
 
-    Raises:
-        subprocess.CalledProcessError: it broke; what it said is on stderr.
-    """
-    command = [sys.executable, str(HERE / "bench.py"), "--rows", name]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent.parent)
-    return [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]
+
+def run(names: Sequence[str]) -> list[str]:
+    """Runs benchmarks one after another; returns those that broke."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    broken = []
+    for name in names:
+        print(f"\n{name.removeprefix('bench_')}\n", flush=True)
+        done = subprocess.run([sys.executable, str(HERE / f"{name}.py")], cwd=ROOT, env=environment, check=False)
+        if done.returncode:
+            broken.append(name)
+    return broken
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Runs the benchmarks and prints a table.")
+    parser = argparse.ArgumentParser(description="Runs the benchmarks and prints their tables.")
     parser.add_argument("names", nargs="*", help="which; default all")
-    parser.add_argument("--rows", metavar="NAME", help="run this one in this process and print its rows as JSON")
-    wanted = parser.parse_args()
-    if wanted.rows:
-        print(json.dumps([asdict(row) for row in importlib.import_module(wanted.rows).main()]))
-        return 0
-    print(f"{machine()}\n\n| what | measured | target | met | how |\n|---|---|---|---|---|", flush=True)
-    broken = []
-    for name in wanted.names or sorted(path.stem for path in HERE.glob("*.py") if path.stem != "bench"):
-        try:
-            print(*run_one(name), sep="\n", flush=True)
-        except subprocess.CalledProcessError:
-            broken.append(name)
+    names = parser.parse_args().names or sorted(path.stem for path in HERE.glob("*.py") if path.stem != "bench")
+    sys.path.insert(0, str(HERE.parent / "e2e"))
+    from desktop import MISSING, Desktop
+
+    print(machine())
+    with nullcontext() if MISSING else Desktop(1920, 1080) as desktop:
+        if desktop:
+            os.environ["DISPLAY"] = desktop.display
+        broken = run(names)
     for name in broken:
         print(f"The benchmark {name} broke; see above.", file=sys.stderr)
     return 1 if broken else 0
