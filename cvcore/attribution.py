@@ -1,0 +1,76 @@
+"""Grad-CAM: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization", ICCV 2017,
+https://arxiv.org/abs/1610.02391.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cvcore.record import submodule
+
+
+@dataclass(frozen=True, slots=True)
+class GradCam:
+    """What one Grad-CAM gives.
+
+    Args:
+        map: (h, w), not negative: where the layer speaks for the class (equation 2). In units of the class score.
+        weights: (C,) alpha, how much the score grows with each channel (equation 1).
+        class_index: the class explained.
+        score: its score, before any softmax.
+    """
+
+    map: Tensor
+    weights: Tensor
+    class_index: int
+    score: float
+
+
+def grad_cam(model: nn.Module, name: str, x: Tensor, class_index: int | None = None) -> GradCam:
+    """Which places of a layer's map raise a class score.
+
+    Only what follows the layer is differentiated. A layer that runs several times counts with its last call.
+
+    Args:
+        model: gives class scores (1, classes).
+        name: a layer that gives (1, C, h, w).
+        x: (1, ...), the network's input.
+        class_index: None takes the class with the highest score.
+
+    Raises:
+        ValueError: no such layer, it gives no map, the network gives no class scores, or they do not depend on the layer.
+        IndexError: no such class.
+    """
+    module = submodule(model, name)
+    captured: list[Tensor] = []
+
+    def restart(module: nn.Module, args: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            raise ValueError(f"the layer {name!r} gives no map (1, C, h, w)")
+        torch.set_grad_enabled(True)  # from here on; no_grad below puts it back
+        captured.append(output.detach().clone().requires_grad_())
+        return captured[-1].clone()  # a later in-place layer may not write into a leaf
+
+    handle = module.register_forward_hook(restart)
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            # Inference tensors cannot be saved for a gradient.
+            scores = model(x.clone() if x.is_inference() else x)
+            if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 1:
+                raise ValueError(f"the network {type(model).__name__} gives no class scores (1, classes)")
+            index = int(scores.argmax()) if class_index is None else class_index
+            if not 0 <= index < scores.shape[1]:
+                raise IndexError(f"the network has {scores.shape[1]} classes, not {index}")
+            if not captured or not scores.requires_grad:
+                raise ValueError(f"the class scores do not depend on the layer {name!r}")
+            activations = captured[-1]  # A: (1, C, h, w)
+            (gradient,) = torch.autograd.grad(scores[0, index], activations, allow_unused=True)
+    finally:
+        handle.remove()
+    if gradient is None:
+        raise ValueError(f"the class scores do not depend on the layer {name!r}")
+    weights = gradient[0].mean((1, 2))  # equation 1: (C,)
+    with torch.no_grad():
+        cam = torch.relu(torch.einsum("c,chw->hw", weights, activations[0]))  # equation 2: (h, w)
+    return GradCam(cam, weights, index, float(scores[0, index].detach()))
