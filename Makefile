@@ -11,7 +11,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --require-virtualenv
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --require-virtualenv
 NEEDS := pyproject.toml constraints.txt
 
 run: $(VENV)/ready
