@@ -16,7 +16,7 @@ from explorer.i18n import tr
 from explorer.panel import Panel
 from explorer.registry import Registry, find_panels
 from explorer.session import OpenPanel
-from explorer.sources.player import PlayerState
+from explorer.sources.state import PlayerState
 from explorer.theme import Theme
 from explorer.timing import source_words
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from cvcore.assets import asset
 from explorer.dialogs import ask_address
 from explorer.i18n import tr
-from explorer.sources import list_cameras
+from explorer.sources import list_cameras, public_spec
 from explorer.sources.player import Player
 
 FILES = "*.jpg *.jpeg *.png *.webp *.tif *.tiff *.bmp *.gif *.mp4 *.avi *.mov *.mkv *.webm *.m4v *.mpg *.mpeg *.wmv"
@@ -55,24 +55,21 @@ class Opener(QObject):
         self._say = say
         self.recent = recent
         self.folder = folder
-        self._mirror = False
-        self._rotate = 0
         self.sample_menu, self.camera_menu, self.recent_menu = QMenu(parent), QMenu(parent), QMenu(parent)
         self.camera_menu.aboutToShow.connect(self._fill_cameras)
         self.recent_menu.aboutToShow.connect(self._fill_recent)
 
     def open(self, spec: Any) -> None:
         """Opens a path, an address, ``camera:N``, ``moving:PATH`` or a picture in memory; the old source stays if it fails."""
-        options = {"mirror": self._mirror, "rotate": self._rotate} if str(spec).startswith("camera:") else {}
-        self._player.open(spec, **options)
+        self._player.open(spec)
 
     def remember(self) -> str:
         """Notes the source that is open among the recent ones, and returns it."""
-        state = self._player.state
-        if not state.spec or state.kind == "memory":
+        spec = self._player.state.spec
+        if not isinstance(spec, str) or not spec:
             return ""
-        self.recent = (state.spec, *(one for one in self.recent if one != state.spec))[:RECENT]
-        return state.spec
+        self.recent = (spec, *(one for one in self.recent if one != spec))[:RECENT]
+        return spec
 
     # -- actions
 
@@ -104,7 +101,7 @@ class Opener(QObject):
     def open_moving(self) -> None:
         """A virtual camera over the picture that is open, or over a built-in one."""
         state = self._player.state
-        self.open("moving:" + (state.spec if state.kind == "picture" else str(samples()[0].path)))
+        self.open(f"moving:{state.spec if state.kind == 'picture' else samples()[0].path}")
 
     def paste(self) -> None:
         spec = from_mime(QGuiApplication.clipboard().mimeData())
@@ -114,16 +111,10 @@ class Opener(QObject):
             self.open(spec)
 
     def mirror(self) -> None:
-        self._mirror = not self._mirror
-        self._reopen_camera()
+        self._player.turn(mirror=not self._player.state.mirror)
 
     def rotate(self) -> None:
-        self._rotate = (self._rotate + 90) % 360
-        self._reopen_camera()
-
-    def _reopen_camera(self) -> None:
-        if self._player.state.kind == "camera":
-            self.open(self._player.state.spec)
+        self._player.turn(rotate=(self._player.state.rotate + 90) % 360)
 
     # -- menus
 
@@ -153,7 +144,7 @@ class Opener(QObject):
     def _fill_recent(self) -> None:
         self.recent_menu.clear()
         for spec in self.recent:
-            action = self.recent_menu.addAction(spec)
+            action = self.recent_menu.addAction(public_spec(spec))
             action.triggered.connect(lambda _=False, spec=spec: self.open(spec))
         if not self.recent:
             self.recent_menu.addAction(tr("Nothing yet")).setEnabled(False)

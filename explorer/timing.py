@@ -90,7 +90,7 @@ def verdict(stages: Iterable[tuple[str, float]], fps: float, source_fps: float, 
     return tr("{what} takes {share:.0f} % of the time", what=what, share=100 * seconds / total)
 
 
-def source_words(kind: str) -> str:
+def source_words(kind: str | None) -> str:
     """What gives the frames, as in "the camera gives 15 fps"."""
     return {
         "picture": tr("the picture"),
@@ -99,4 +99,4 @@ def source_words(kind: str) -> str:
         "camera": tr("the camera"),
         "stream": tr("the stream"),
         "moving": tr("the moving picture"),
-    }.get(kind, tr("the source"))
+    }.get(kind or "", tr("the source"))

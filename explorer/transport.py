@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButt
 
 from explorer.i18n import tr
 from explorer.icons import icon
-from explorer.sources.player import Player, PlayerState
+from explorer.sources.player import Player
+from explorer.sources.state import PlayerState
 from explorer.theme import Theme
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -68,7 +69,7 @@ class Transport(QWidget):
         self._state = state
         in_history = self._walks_history(state)
         count = state.history if in_history else (state.length or 0)
-        position = state.history_index if in_history else state.index
+        position = max(0, state.history_index) if in_history else state.index
         self._slider.setEnabled(count > 1)
         if not self._slider.isSliderDown():
             with QSignalBlocker(self._slider):

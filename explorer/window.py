@@ -275,6 +275,7 @@ class MainWindow(QMainWindow):
         self.transport.show_state(state)
         self.desk.show_player(state)
         sentence = state.message or self._message
+        self.actions_by_name["mirror"].setChecked(state.mirror)
         if sentence != self._banner.text():
             set_role(self._banner, "error" if state.error else "note")
             self._banner.setText(sentence)
@@ -283,7 +284,7 @@ class MainWindow(QMainWindow):
     def _show_figures(self) -> None:
         """Ten times a second: what is measured."""
         state = self.player.state
-        moving = state.fps if state.playing and not state.frozen else 0.0
+        moving = state.fps or 0.0
         self.desk.show_figures(state, moving)
         facts = [state.title]
         if state.size:
