@@ -16,9 +16,11 @@ By hand: ``python tests/mjpeg_server.py --port 8090 --fps 30``; in its terminal,
 
 import argparse
 import base64
+import contextlib
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from types import TracebackType
 
 import cv2
@@ -35,7 +37,7 @@ def numbered_picture(number: int, width: int = 320, height: int = 240) -> NDArra
     image[:] = np.linspace(60, 190, width, dtype=np.uint8)[None, :, None]
     bars = [220 if number >> bit & 1 else 30 for bit in reversed(range(BITS))]
     edges = np.linspace(0, width, BITS + 1).astype(int)
-    for left, right, value in zip(edges[:-1], edges[1:], bars, strict=True):
+    for left, right, value in zip(edges, edges[1:], bars, strict=False):
         image[: height // 2, left:right] = value
     return image
 
@@ -46,7 +48,7 @@ def read_number(image: NDArray[np.uint8]) -> int:
     edges = np.linspace(0, width, BITS + 1).astype(int)
     middle = image[height // 8 : height // 3]
     number = 0
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         inset = max(1, (right - left) // 4)
         number = number << 1 | int(middle[:, left + inset : right - inset].mean() > 125)
     return number
@@ -162,10 +164,8 @@ class MjpegServer:
             self._running = False
             self.change.notify_all()
             for connection in self.connections:
-                try:
+                with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
         server.shutdown()
         server.server_close()
         for thread in self._threads:

@@ -21,7 +21,7 @@ from explorer.sources.base import SourceError
 from explorer.sources.files import open_regular
 from explorer.sources.opencv import cv2
 from explorer.sources.pixels import bounded_size, full_scale, oriented, resize, to_rgb
-from explorer.sources.png_bands import SIGNATURE, TruncatedError, can_band, png_bands
+from explorer.sources.png_bands import TruncatedError, can_band, png_bands
 
 Image.init()
 FORMATS = tuple(
@@ -34,7 +34,7 @@ MOST_STORED = 500_000_000
 """Pixels of the largest file opened: 20000 x 20000 and a little."""
 MOST_DEEP = 64_000_000
 """Pixels of the largest file with 16-bit colours that is read with all its bits."""
-BAND_BYTES = 32_000_000
+BAND_BYTES = 8_000_000
 
 Image.MAX_IMAGE_PIXELS = None  # pictures are bounded here, by what decoding takes, not by a warning
 _quiet = threading.Lock()
@@ -80,7 +80,8 @@ def _decode(file: BinaryIO, name: str) -> tuple[NDArray[np.uint8], str]:
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        if (pixels := _opencv_pixels(file)) is None:
+        file.seek(0)
+        if not file.read(12).startswith(OPENCV_STARTS) or (pixels := _opencv_pixels(file)) is None:
             raise
         rgb, note = to_rgb(pixels)
         rgb, scaled = bounded(rgb)
@@ -106,13 +107,17 @@ def _decode(file: BinaryIO, name: str) -> tuple[NDArray[np.uint8], str]:
         if wanted != stored and in_bands:
             orientation = _orientation(lambda: image.info.get("exif"))  # getexif() would decode it all
             pixels = _gather(png_bands(file, rows), factor, notes)
+        elif image.format == "WEBP" and factor > 1:  # Pillow takes 15 bytes a pixel, OpenCV 4
+            orientation = _orientation(image.getexif)
+            if (whole := _opencv_pixels(file, wanted)) is None:
+                raise OSError("OpenCV cannot decode this WebP")
+            pixels, note = to_rgb(whole)
+            notes.append(note)
         else:
             is_deep = _is_deep(image)
-            as_tagged = _orientation(lambda: getattr(image, "tag_v2", None))  # loading turns a TIFF upright
             image.load()
-            orientation = _orientation(image.getexif)
+            orientation = _orientation(image.getexif)  # of a TIFF none is left: it is upright now, as OpenCV reads it
             if is_deep and (deep := _opencv_pixels(file)) is not None:
-                orientation = as_tagged if image.format == "TIFF" else orientation
                 pixels, note = to_rgb(deep)
                 notes.append(note)
             elif image.mode == "F":
@@ -121,19 +126,19 @@ def _decode(file: BinaryIO, name: str) -> tuple[NDArray[np.uint8], str]:
             else:
                 white = full_scale(int(np.max(image.getextrema()))) if image.mode.startswith("I") else None
                 pixels = _gather(_bands(image, rows), factor, notes, white=white)
-    pixels, note = bounded(oriented(pixels, orientation), stored)
+    upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    pixels, note = bounded(oriented(pixels, orientation), upright)
     return pixels, " ".join(dict.fromkeys(n for n in (*notes, note) if n))
 
 
-def _opencv_pixels(file: BinaryIO) -> NDArray[Any] | None:
-    """The values as stored, in RGB(A) order, of a file of a kind in OPENCV_STARTS or a PNG; None where it cannot."""
-    file.seek(0)
-    if not file.read(12).startswith((*OPENCV_STARTS, SIGNATURE)):
-        return None
+def _opencv_pixels(file: BinaryIO, wanted: tuple[int, int] | None = None) -> NDArray[Any] | None:
+    """OpenCV's reading: the values as stored, in RGB(A) order, scaled down to ``wanted`` (width, height); None where it cannot."""
     file.seek(0)
     pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         return None
+    if wanted is not None:
+        pixels = cv2.resize(pixels, wanted, interpolation=cv2.INTER_AREA)
     if pixels.ndim == 3 and pixels.shape[2] >= 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     return np.asarray(pixels)

@@ -74,6 +74,7 @@ class Player:
         self._shown_at: deque[float] = deque()
         self._due = 0.0
         self._astray = False  # the source's next frame is not the one after the frame shown
+        self._rewound = False  # to the start, and no frame since
         self._playing = False
         self._frozen = False
         self._speed = 1.0
@@ -438,7 +439,8 @@ class Player:
         source = self._source
         assert source is not None
         proper = isinstance(error, SourceEnded) and not str(error)
-        if proper and self._loop and source.can_seek:
+        if proper and self._loop and source.can_seek and not self._rewound:
+            self._rewound = True
             source.seek(0)
             return
         with self._lock:
@@ -465,6 +467,7 @@ class Player:
             if self._closing or (if_running and not self._runs()):
                 return False
             self._frame = frame
+            self._rewound = False
             if keep and self._source is not None and self._source.kind in KEEPS_HISTORY:
                 self._history.add(frame)
             self._shown_at.append(now)
@@ -477,9 +480,9 @@ class Player:
         self._changed()
         return True
 
-    def _measured(self) -> float | None:
+    def _measured(self) -> float:
         """Frames a second over the last MEASURED seconds while they follow one another."""
         if not self._runs() or len(self._shown_at) < 2 or self._shown_at[-1] < time.perf_counter() - MEASURED:
-            return None
+            return 0.0
         span = self._shown_at[-1] - self._shown_at[0]
-        return (len(self._shown_at) - 1) / span if span > 0 else None
+        return (len(self._shown_at) - 1) / span if span > 0 else 0.0

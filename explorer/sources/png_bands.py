@@ -48,14 +48,17 @@ def png_bands(file: BinaryIO, rows: int) -> Iterator[Image.Image]:
     file.seek(len(SIGNATURE))
     kept: list[tuple[bytes, bytes]] = []  # the palette and transparent colour, which every band needs
     width = height = colour = 0
-    for kind, data in _chunks(file):
+    chunks = _chunks(file)
+    first = b""
+    for kind, data in chunks:
         if kind == b"IHDR":
             width, height, _, colour = struct.unpack(">IIBB", data[:10])
         elif kind in (b"PLTE", b"tRNS"):
             kept.append((kind, data))
         elif kind == b"IDAT":
+            first = data
             break
-    stream = _Rows(file, data)
+    stream = _Rows(first, (data for kind, data in chunks if kind == b"IDAT"))
     stride = width * CHANNELS[colour]
     above = bytes(stride)
     for top in range(0, height, rows):
@@ -71,32 +74,25 @@ def png_bands(file: BinaryIO, rows: int) -> Iterator[Image.Image]:
 
 
 class _Rows:
-    """The bytes of a zlib stream spread over IDAT chunks, on demand."""
+    """The filtered rows: a zlib stream spread over chunks, unpacked as far as is asked for."""
 
-    def __init__(self, file: BinaryIO, first: bytes) -> None:
+    def __init__(self, first: bytes, pieces: Iterator[bytes]) -> None:
         self._zlib = zlib.decompressobj()
-        self._pieces = self._data(file, first)
-        self._packed = b""
-
-    def _data(self, file: BinaryIO, first: bytes) -> Iterator[bytes]:
-        yield first
-        for kind, data in _chunks(file):
-            if kind != b"IDAT":
-                return
-            yield data
+        self._packed = first
+        self._pieces = pieces
 
     def take(self, size: int) -> bytes:
         """The next ``size`` bytes."""
         out = bytearray()
         while len(out) < size:
-            while not self._packed:
-                if (piece := next(self._pieces, None)) is None:
+            data = self._zlib.decompress(self._packed, size - len(out))
+            self._packed = self._zlib.unconsumed_tail
+            out += data
+            if not data and not self._packed:
+                piece = None if self._zlib.eof else next(self._pieces, None)
+                if piece is None:
                     raise TruncatedError("the rows end early")
                 self._packed = piece
-            out += self._zlib.decompress(self._packed, size - len(out))
-            self._packed = self._zlib.unconsumed_tail
-            if self._zlib.eof and len(out) < size:
-                raise TruncatedError("the rows end early")
         return bytes(out)
 
 

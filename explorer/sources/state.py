@@ -20,7 +20,7 @@ class PlayerState:
         frozen: the frame shown stays, whatever the source does.
         index: of the frame shown, from 0.
         length: frames or pictures in all, None where that is unknown or without end.
-        fps: frames a second shown over the last two seconds, None while they stand.
+        fps: frames a second shown over the last two seconds, 0 while they stand.
         nominal_fps: as the source states it, or None.
         speed: of videos and moving pictures, 1 is normal.
         loop: videos start again at the end.
@@ -44,7 +44,7 @@ class PlayerState:
     frozen: bool = False
     index: int = 0
     length: int | None = None
-    fps: float | None = None
+    fps: float = 0.0
     nominal_fps: float | None = None
     speed: float = 1.0
     loop: bool = True
