@@ -67,8 +67,12 @@ def chart_range(
         tight = _tight(artists, which)
         padded_low = low - (0.0 if tight or (ground and low == 0) else pad)
         padded_high = high + (0.0 if tight or (ground and high == 0) else pad)
-        if before is not None and found is not None and _fits(before[which], (low, high), pad):
-            padded_low, padded_high = before[which]
+        if before is not None and found is not None:
+            # Ends move outwards at once; inwards only when the data has become much smaller than what is shown.
+            shown_low = before[which][0] if before[which][0] <= low else padded_low
+            shown_high = before[which][1] if before[which][1] >= high else padded_high
+            if high - low >= SLACK * (shown_high - shown_low):
+                padded_low, padded_high = shown_low, shown_high
         own_low = _end(axis.low, axis.log)
         own_high = _end(axis.high, axis.log)
         padded_low = padded_low if own_low is None else own_low
@@ -77,13 +81,6 @@ def chart_range(
             padded_high = padded_low + 1.0
         made.append((padded_low, padded_high))
     return made[0], made[1]
-
-
-def _fits(shown: Range, data: Range, pad: float) -> bool:
-    width = shown[1] - shown[0]
-    tolerance = 1e-9 * width
-    inside = shown[0] - tolerance <= data[0] and data[1] <= shown[1] + tolerance
-    return inside and data[1] - data[0] >= SLACK * width
 
 
 def _end(value: float | None, log: bool) -> float | None:

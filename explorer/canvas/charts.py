@@ -134,9 +134,10 @@ class BarsArtist(Artist[Bars]):
     def paint(self, painter: QPainter, at: Projection) -> None:
         mark = self.mark
         bars = self.bars(at)
-        if mark.edges is not None and isinstance(mark.colours, int | str):
-            self._paint_histogram(painter, at, bars)
+        if at.vector and mark.edges is not None and isinstance(mark.colours, int | str):
+            painter.fillPath(outline(bars), at.colour(mark.colours))
         else:
+            # Without antialiasing: bars that touch then share their edge's pixel and show no seam.
             painter.setPen(Qt.PenStyle.NoPen)
             for colour, _, indices in groups(mark.colours, "solid", len(bars)):
                 painter.setBrush(at.colour(colour))
@@ -144,16 +145,6 @@ class BarsArtist(Artist[Bars]):
         if mark.selected is not None:
             self._fill(painter, bars, mark.selected, QColor(at.theme.accent))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-
-    def _paint_histogram(self, painter: QPainter, at: Projection, bars: list[QRectF | None]) -> None:
-        """One filled outline: bars that touch have no seams, and a thousand cost as much as ten."""
-        assert isinstance(self.mark.colours, int | str)
-        path = QPainterPath()
-        for bar in bars:
-            if bar is not None and bar.width() > 0 and bar.height() > 0:
-                path.addRect(bar)
-        colour = at.colour(self.mark.colours)
-        painter.fillPath(path, colour)
 
     def _fill(self, painter: QPainter, bars: list[QRectF | None], index: int, colour: QColor) -> None:
         if 0 <= index < len(bars) and (bar := bars[index]) is not None:
@@ -185,3 +176,12 @@ class BarsArtist(Artist[Bars]):
         else:
             name = mark.labels[hit.index] if hit.index < len(mark.labels) else f"{tr('bar')} {hit.index}"
         return f"{name} · {mark.label} {value}".replace("  ", " ")
+
+
+def outline(bars: list[QRectF | None]) -> QPainterPath:
+    """All bars as one shape: in a vector drawing bars that touch would else show seams."""
+    path = QPainterPath()
+    for bar in bars:
+        if bar is not None and bar.width() > 0 and bar.height() > 0:
+            path.addRect(bar)
+    return path

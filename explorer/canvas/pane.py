@@ -311,8 +311,7 @@ class PaneWidget(QFrame):
             self.view.fitted.connect(self.fitted)
             self._body = self.view
         elif kind == "table":
-            self.table = TableView()
-            self.table.set_theme(self.theme)
+            self.table = TableView(self.theme)
             self.table.pointed.connect(lambda row: self.pointed.emit(None if row is None else QPointF(0, row)))
             self.table.chosen.connect(lambda row: self.clicked.emit(QPointF(0, row)))
             self._body = self.table

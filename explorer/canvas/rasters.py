@@ -1,11 +1,12 @@
 """Pictures and heat maps."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRectF
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QPoint, QRectF, QSize
+from PySide6.QtGui import QImage, QPainter, QTransform
 
 from explorer.canvas import resample
 from explorer.canvas.artist import Artist, Hit, Legend
@@ -23,6 +24,7 @@ class Paper:
     """One picture at the device's pixels, made again only when it or its place changed."""
 
     def __init__(self) -> None:
+        self.scratch = resample.Scratch()
         self._key: object = None
         self._image: QImage | None = None
         self._buffer: NDArray[Any] | None = None
@@ -47,6 +49,19 @@ class Paper:
         height, width = self._buffer.shape[:2]
         self._image = QImage(self._buffer.data, width, height, 4 * width, form)
         self._where = QPoint(shown.left, shown.top)
+
+    def hold_drawing(self, draw: Callable[[QPainter], None], at: Projection) -> None:
+        """Keeps what ``draw`` paints, in logical pixels, over the whole pane."""
+        area = at.device_area(at.clip)
+        left, top = int(area.left), int(area.top)
+        size = QSize(int(np.ceil(area.right)) - left, int(np.ceil(area.bottom)) - top)
+        image = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
+        image.fill(0)
+        painter = QPainter(image)
+        painter.setWorldTransform(at.device * QTransform.fromTranslate(-left, -top))
+        draw(painter)
+        painter.end()
+        self._image, self._buffer, self._where = image, None, QPoint(left, top)
 
     def paint(self, painter: QPainter, at: Projection) -> None:
         """Copies it to the device, pixel on pixel."""
@@ -100,7 +115,7 @@ class ImageArtist(Artist[Image]):
                     if pixels.shape[-1] == 4 and pixels.ndim == 3
                     else QImage.Format.Format_RGB32
                 )
-                self._paper.hold(resample.photograph(pixels, area, clip), form)
+                self._paper.hold(resample.photograph(pixels, area, clip, self._paper.scratch), form)
             self._paper.paint(painter, at)
         painter.setOpacity(1.0)
 
@@ -178,26 +193,34 @@ class HeatmapArtist(Artist[Heatmap]):
         if not self._paper.key(area, clip):
             shown = self._shown(area, clip)
             if shown is not None:
-                shown = resample.Shown(np.take(colours, shown.pixels), shown.left, shown.top)
+                shown = resample.Shown(
+                    self._paper.scratch.take("coloured", colours, shown.pixels), shown.left, shown.top
+                )
             self._paper.hold(shown, QImage.Format.Format_ARGB32_Premultiplied)
         self._paper.paint(painter, at)
 
     def _shown(self, area: resample.Area, clip: resample.Area) -> resample.Shown | None:
         """Levels at the device's pixels."""
         height, width = self.mark.values.shape
+        scratch = self._paper.scratch
         smaller = area.right - area.left < width and area.bottom - area.top < height
         if self.mark.smooth and not smaller:
-            # Interpolating the numbers, not their colours; a NaN takes its neighbours' share with it.
+            low_end, high_end = value_range(self.mark.values)
+            inside = self._range[0] <= low_end and high_end <= self._range[1]
+            if inside and self.levels().min() > 0:
+                return resample.interpolated(self.levels(), area, clip, scratch)
+            # Where numbers lie beyond the colours' range, they are interpolated before they are cut off; a NaN takes its
+            # neighbours' share with it.
             values = np.ascontiguousarray(self.mark.values, dtype=np.float32)
-            shown = resample.interpolated(values, area, clip)
+            shown = resample.interpolated(values, area, clip, scratch)
             if shown is None:
                 return None
             low, high = (np.array(end) for end in self._range)
             return resample.Shown(levels(shown.pixels, low, high), shown.left, shown.top)
         found = self.levels()
         if smaller and found.min() > 0:
-            return resample.averaged(found, area, clip)
-        return resample.crisp(found, area, clip)
+            return resample.averaged(found, area, clip, scratch)
+        return resample.crisp(found, area, clip, scratch)
 
     def hit(self, x: float, y: float, at: Projection) -> Hit | None:
         cell = cell_at(self.extent(), self.mark.values.shape, x, y)

@@ -91,6 +91,7 @@ class TilesArtist(Artist[Tiles]):
 
     def __init__(self, mark: Tiles) -> None:
         self._paper = Paper()
+        self._captions = Paper()
         self._mosaic: tuple[int, NDArray[np.uint8]] | None = None
         self._locked: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._colormap: Colormap | None = None
@@ -172,12 +173,16 @@ class TilesArtist(Artist[Tiles]):
         colours = table(self.colormap)
         if at.vector:
             self._paint_vector(painter, at, colours)
+            self._paint_titles(painter, at)
         else:
             area, clip = at.device_area(at.rect(self.grid.extent)), at.device_area(at.clip)
             if not self._paper.key(area, clip):
                 self._paper.hold(self._shown(area, clip, colours), QImage.Format.Format_ARGB32_Premultiplied)
             self._paper.paint(painter, at)
-        self._paint_titles(painter, at)
+            # A hundred captions cost more than the tiles; they seldom change.
+            if not self._captions.key(area, clip, self.grid, self.mark.titles, at.font.key()):
+                self._captions.hold_drawing(lambda inner: self._paint_titles(inner, at), at)
+            self._captions.paint(painter, at)
         if self.mark.selected is not None:
             self.light(painter, at, self.mark.selected)
 
@@ -186,7 +191,7 @@ class TilesArtist(Artist[Tiles]):
         if part is None:
             return None
         left, top, right, bottom = part
-        grid = self.grid
+        grid, scratch = self.grid, self._paper.scratch
         scale = (area.right - area.left) / grid.extent[2]
         # Cells much smaller than a device pixel are first thinned out, then averaged: the read-out keeps them all.
         step = max(1, int(0.5 / scale))
@@ -196,14 +201,14 @@ class TilesArtist(Artist[Tiles]):
             max(1, min(n, round(cells * scale))) for n, cells in ((width, grid.width), (height, grid.height))
         )
         if (small_w < width or small_h < height) and mosaic.min() > 0:
-            mosaic = resample.shrunk(mosaic, (grid.columns * small_w, grid.rows * small_h))
+            mosaic = resample.shrunk(mosaic, (grid.columns * small_w, grid.rows * small_h), scratch)
             height, width = small_h, small_w
         columns, no_column = _axis(left, right, area.left, scale, grid.pitch[0], grid.width, width, grid.columns)
         rows, no_row = _axis(top, bottom, area.top, scale, grid.pitch[1], grid.height, height, grid.rows)
-        shown = np.take(np.take(mosaic, columns, axis=1), rows, axis=0)
+        shown = scratch.take("tall", scratch.take("wide", mosaic, columns, 1), rows, 0)
         shown[:, no_column] = 0
         shown[no_row] = 0
-        return resample.Shown(np.take(colours, shown), left, top)
+        return resample.Shown(scratch.take("coloured", colours, shown), left, top)
 
     def _paint_vector(self, painter: QPainter, at: Projection, colours: NDArray[np.uint32]) -> None:
         grid, mosaic = self.grid, self.mosaic(1)

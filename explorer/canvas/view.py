@@ -17,7 +17,7 @@ from PySide6.QtGui import (
     QTransform,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsView, QStyleOptionGraphicsItem, QWidget
 
 from explorer.canvas.artist import Artist
 from explorer.canvas.chart_range import Range, chart_range
@@ -121,6 +121,9 @@ class PaneView(pyqtgraph.GraphicsView):
         self.stage = Stage(self)
         self.box.addItem(self.stage, ignoreBounds=True)
         self.setCentralItem(self.box)
+        # The background covers everything, so nothing behind it need be painted, and a plain fill beats a cached one.
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setCacheMode(QGraphicsView.CacheModeFlag.CacheNone)
         self.box.sigResized.connect(self._resized)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setMinimumSize(60, 40)
