@@ -3,7 +3,7 @@
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from explorer.devices import Device, default_threads, gpu_memory
+from explorer.devices import Device, default_threads, gpu_memory, processors
 from explorer.i18n import tr
 from explorer.panel import Precision
 from explorer.session import Settings
@@ -34,9 +34,9 @@ class ComputeChooser(QWidget):
         for combo in (self._device, self._precision, self._threads):
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
             layout.addWidget(combo)
-        for number in (0, *range(1, default_threads() + 1)):
+        for number in (0, *range(1, processors() + 1)):
             self._threads.addItem("", number)
-        self._threads.setCurrentIndex(min(settings.threads, default_threads()))
+        self._threads.setCurrentIndex(min(settings.threads, processors()))
         self._device.currentIndexChanged.connect(self._device_chosen)
         self._precision.currentIndexChanged.connect(self._precision_chosen)
         self._threads.currentIndexChanged.connect(lambda _: self.changed.emit())
@@ -74,7 +74,7 @@ class ComputeChooser(QWidget):
         self._threads.setCurrentIndex(self._threads.findData(max(1, self._thread_count() - 1)))
 
     def more_threads(self) -> None:
-        self._threads.setCurrentIndex(self._threads.findData(min(default_threads(), self._thread_count() + 1)))
+        self._threads.setCurrentIndex(self._threads.findData(min(processors(), self._thread_count() + 1)))
 
     def retranslate(self) -> None:
         self._device.setToolTip(tr("Device that computes"))

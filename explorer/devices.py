@@ -32,9 +32,17 @@ def find_devices() -> tuple[Device, ...]:
     return tuple(found)
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_threads() -> int:
-    """Threads for torch when the user chooses none: all processors this process may use."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """Threads for torch when the user chooses none: all processors but one, which draws and decodes meanwhile.
+
+    Threads of one pass wait for each other: with one of them held up by the window, all are.
+    """
+    return max(1, processors() - 1)
 
 
 def gpu_memory(device: str) -> tuple[int, int] | None:

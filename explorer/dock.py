@@ -129,6 +129,8 @@ class PanelDock(QDockWidget):
 
     def show_result(self, result: Result) -> None:
         """Draws a result, or tells why there is none while the last good picture stays."""
+        if self.result is None:
+            log.info("%s: the first result is there", self.name)
         self.error = result.error
         if result.error:
             self._say(result.error, "error")

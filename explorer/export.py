@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--language", default="en", choices=tuple(LANGUAGES))
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda:0 or mps (default: auto)")
     parser.add_argument("--precision", default="float32", choices=get_args(Precision))
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0 takes all")
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0 takes all but one")
     parser.add_argument(
         "--frames", type=int, default=0, help="stop after so many frames; 0 means all (100 of a live source)"
     )

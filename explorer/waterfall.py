@@ -65,7 +65,7 @@ class Waterfall(QWidget):
             return
         head = tr("{fps:.1f} fps", fps=summary.fps) if summary.fps else ""
         parts = [part for part in (head, summary.verdict) if part]
-        if summary.frame_age:
+        if summary.fps and summary.frame_age:
             parts.append(tr("frame age: {ms:.0f} ms", ms=1000 * summary.frame_age))
         painter.setPen(text)
         first = metrics.elidedText("  ·  ".join(parts), Qt.TextElideMode.ElideRight, width)
