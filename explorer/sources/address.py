@@ -1,7 +1,7 @@
 """Addresses of network streams, and how they are shown without what is secret in them."""
 
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp")
 _SECRET = re.compile(r"pass|pwd|user|usr|login|account|token|key|auth|secret|sig", re.IGNORECASE)
@@ -19,9 +19,11 @@ def public_address(url: str) -> str:
         return url
     try:
         parts = urlsplit(url)
-        fields = parse_qsl(parts.query, keep_blank_values=True)
-        shown = [(name, "…" if _SECRET.search(name) else value) for name, value in fields]
-        query = urlencode(shown, quote_via=quote, safe="…/:,")
+        query = re.sub(r"([^&=]*)=[^&]*", _shown, parts.query)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-    except ValueError:
+    except ValueError:  # not a proper address
         return f"{scheme}://{re.split(r'[/?#]', rest.rpartition('@')[2])[0]}"
+
+
+def _shown(field: re.Match[str]) -> str:
+    return f"{field[1]}=…" if _SECRET.search(field[1]) else field[0]
