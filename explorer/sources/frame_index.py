@@ -54,6 +54,12 @@ class FrameIndex:
         with self._change:
             return len(self._stamps) if self._complete and self._usable else None
 
+    @property
+    def count(self) -> int | None:
+        """How many packets there are, once that is known: frames, where nothing better is known."""
+        with self._change:
+            return len(self._stamps) if self._complete else None
+
     def stamp(self, index: int) -> float | None:
         """The time stamp of a frame; waits until the packets around it are read. None past the end or where unusable."""
         with self._change:

@@ -56,7 +56,7 @@ class VideoSource(Source):
     @property
     def length(self) -> int | None:  # type: ignore[override]
         """Counted where that is done, before that as the file states it."""
-        return self._counted or self._index.length or self._stated
+        return self._counted or self._index.count or self._stated
 
     @property
     def delay(self) -> float | None:

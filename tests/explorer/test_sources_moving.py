@@ -1,6 +1,6 @@
 """The moving picture: the same frames every time, smooth, closed, and within the photograph."""
 
-import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ def test_the_path_is_closed_and_smooth(path: Path) -> None:
     """No step anywhere on the round, the last one back to the start included, stands out."""
     source = MovingSource(path, fps=6, size=(160, 90))
     around = [source.frame_at(i).astype(int) for i in range(source.period + 1)]
-    steps = [float(np.abs(b - a).mean()) for a, b in zip(around, around[1:], strict=False)]
+    steps = [float(np.abs(b - a).mean()) for a, b in pairwise(around)]
     assert min(steps) > 0.05
     assert max(steps) < 4 * np.median(steps)
 
@@ -65,15 +65,6 @@ def test_the_view_stays_inside(tmp_path: Path, size: tuple[int, int], shape: tup
 def test_a_tiny_photograph_works(tmp_path: Path) -> None:
     with open_source(f"moving:{save(tmp_path / 'a.png', np.full((1, 1, 3), 99, np.uint8))}") as source:
         assert (source.read().image == 99).all()
-
-
-def test_speed_allows_many_frames(path: Path) -> None:
-    """Not a measurement: only that nothing is recomputed per frame that makes it hopeless."""
-    source = MovingSource(path)
-    started = time.process_time()
-    for _ in range(20):
-        source.read()
-    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(
