@@ -119,6 +119,13 @@ class Desktop:
         self._do("key", "--delay", 40, *keys)
 
     def type(self, text: str) -> None:
+        """Types what a US keyboard has; for other letters xdotool changes the keyboard on the fly, which loses some.
+
+        Raises:
+            ValueError: there are other letters in it.
+        """
+        if not text.isascii():
+            raise ValueError(f"only ASCII can be typed, not {text!r}")
         self._do("type", "--delay", 15, text)
 
     def screenshot(self, path: Path | None = None) -> Image.Image:
