@@ -147,14 +147,19 @@ def mark_arrays(mark: Mark) -> dict[str, NDArray[Any]]:
 
 
 def figure_arrays(figure: Figure) -> dict[str, NDArray[Any]]:
-    """Everything a figure shows, named ``pane.mark.field``; the numbers of its explanation are ``values.name``."""
+    """Everything a figure shows, by name.
+
+    Names are ``pane.mark.field`` (``mark-2`` for a second mark of one key), and ``values.name`` for the numbers of the
+    explanation.
+    """
     arrays: dict[str, NDArray[Any]] = {}
+    times: dict[str, int] = {}
     for pane in figure.panes():
         for mark in pane.marks:
             start = f"{pane.key}.{mark.key}"
-            # Two marks of a pane may have one key if their types differ.
-            if any(name.startswith(f"{start}.") for name in arrays):
-                start = f"{start}-{type(mark).__name__.lower()}"
+            times[start] = times.get(start, 0) + 1
+            if times[start] > 1:
+                start = f"{start}-{times[start]}"
             for name, array in mark_arrays(mark).items():
                 arrays[f"{start}.{name}"] = array
         for axis, name in zip(pane.axes or (), "xy", strict=False):
@@ -172,7 +177,8 @@ def save_npz(path: Path | str, figure: Figure) -> None:
         SaveError: it cannot be written.
     """
     arrays = figure_arrays(figure)
-    write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+    # numpy's stub takes a name for its flag allow_pickle; every name here has a dot.
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
 def save_csv(path: Path | str, what: Figure | Pane) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from PySide6.QtCore import QPoint, QPointF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QContextMenuEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
@@ -78,13 +78,15 @@ def kind_of(pane: Pane) -> Kind:
 
 def reconciled(marks: tuple[Mark, ...], before: list[Artist[Any]]) -> list[Artist[Any]]:
     """Artists for these marks: those there are for the same key and type go on, given the new mark where it is new."""
-    old = {(artist.mark.key, type(artist.mark)): artist for artist in before}
+    old: dict[tuple[str, type], list[Artist[Any]]] = {}
+    for artist in before:
+        old.setdefault((artist.mark.key, type(artist.mark)), []).append(artist)
     made = []
     for mark in marks:
-        artist = old.pop((mark.key, type(mark)), None)
-        if artist is None:
-            artist = ARTISTS[type(mark)](mark)
-        elif artist.mark is not mark:
+        kept = old.get((mark.key, type(mark)))
+        # Two marks of one key and type are told apart by their order.
+        artist = kept.pop(0) if kept else ARTISTS[type(mark)](mark)
+        if artist.mark is not mark:
             artist.set(mark)
         made.append(artist)
     return made
@@ -233,6 +235,18 @@ class PaneWidget(QFrame):
             return Spot(self.pane.key, "", place.x(), place.y()), words
         key, hit = top
         return Spot(self.pane.key, key, hit.x, hit.y, hit.index), words
+
+    def body(self) -> QWidget:
+        """The widget between title and legends."""
+        assert self._body is not None
+        return self._body
+
+    def legends(self) -> tuple[LegendBar, ...]:
+        return tuple(self._legends)
+
+    def title_rect(self) -> QRect:
+        """Where the title is, in this widget."""
+        return self._title.geometry()
 
     def has_values(self) -> bool:
         """Whether there are colours that stand for numbers."""

@@ -1,0 +1,311 @@
+"""A canvas, or a figure without any window, as PNG or SVG: drawn anew, so that size and scale are free and words stay words."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from PySide6.QtCore import QBuffer, QIODevice, QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QApplication, QWidget
+
+from explorer.canvas.artist import Legend
+from explorer.canvas.canvas import Canvas
+from explorer.canvas.legend import draw_legend
+from explorer.canvas.numbers import titled
+from explorer.canvas.pane import PaneWidget
+from explorer.canvas.table import TableView, cell_text, numeric
+from explorer.figure import Figure
+from explorer.save import write_whole
+from explorer.theme import Theme, load_fonts
+
+_application: list[QApplication] = []
+"""Keeps the application alive that a headless export makes."""
+
+Draw = Callable[[QPainter], None]
+
+
+def render_png(figure: Figure, size: tuple[int, int], theme: Theme, scale: float = 1.0) -> QImage:
+    """Draws a figure without a window.
+
+    Args:
+        size: (width, height) of the drawing in logical pixels.
+        scale: device pixels per logical one.
+    """
+    with _hidden_canvas(figure, size, theme) as canvas:
+        return canvas_image(canvas, scale=scale)
+
+
+def save_figure_png(path: Path | str, figure: Figure, size: tuple[int, int], theme: Theme) -> None:
+    """Writes a figure as PNG of ``size`` pixels, without a window.
+
+    Raises:
+        SaveError: it cannot be written.
+    """
+    save_image(path, render_png(figure, size, theme))
+
+
+def save_figure_svg(path: Path | str, figure: Figure, size: tuple[int, int], theme: Theme) -> None:
+    """Writes a figure as SVG, without a window.
+
+    Raises:
+        SaveError: it cannot be written.
+    """
+    with _hidden_canvas(figure, size, theme) as canvas:
+        drawing = canvas_svg(canvas)
+    write_whole(path, lambda file: file.write(drawing))
+
+
+def save_image(path: Path | str, image: QImage) -> None:
+    """Writes an image as PNG.
+
+    Raises:
+        SaveError: it cannot be written.
+    """
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, b"PNG")
+    data = bytes(buffer.data().data())
+    write_whole(path, lambda file: file.write(data))
+
+
+def canvas_image(canvas: Canvas, pane: str | None = None, scale: float = 2.0) -> QImage:
+    """What a canvas shows, or one of its panes.
+
+    Args:
+        scale: device pixels per logical one.
+
+    Raises:
+        KeyError: there is no such pane.
+    """
+    area = _area(canvas, pane)
+    image = QImage(
+        max(1, round(area.width() * scale)), max(1, round(area.height() * scale)), QImage.Format.Format_RGB32
+    )
+    image.setDevicePixelRatio(scale)
+    image.fill(QColor(canvas.theme.window))
+    painter = QPainter(image)
+    painter.translate(-area.topLeft())
+    for rect, draw in _parts(canvas, pane):
+        painter.save()
+        painter.setClipRect(rect)
+        painter.translate(rect.topLeft())
+        draw(painter)
+        painter.restore()
+    painter.end()
+    # The picture is saved with its pixels; the ratio was for drawing.
+    image.setDevicePixelRatio(1.0)
+    return image
+
+
+def canvas_svg(canvas: Canvas, pane: str | None = None) -> bytes:
+    """What a canvas shows, or one of its panes, as SVG: lines, shapes and words stay what they are.
+
+    Raises:
+        KeyError: there is no such pane.
+    """
+    area = _area(canvas, pane)
+    title = escape(canvas.pane(pane).pane.title if pane is not None else "")
+    width, height = area.width(), area.height()
+    shapes, clips = [], []
+    for number, (rect, draw) in enumerate(_parts(canvas, pane)):
+        x, y = rect.x() - area.x(), rect.y() - area.y()
+        # QSvgGenerator does not clip by itself.
+        clips.append(f'<clipPath id="part{number}"><rect width="{rect.width()}" height="{rect.height()}"/></clipPath>')
+        shapes.append(
+            f'<g transform="translate({x},{y})" clip-path="url(#part{number})">\n{_drawn(rect.size(), draw)}</g>'
+        )
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+        f' width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
+        f"<title>{title}</title>",
+        "<defs>",
+        *clips,
+        "</defs>",
+        f'<rect width="{width}" height="{height}" fill="{canvas.theme.window}"/>',
+        *shapes,
+        "</svg>",
+        "",
+    ]
+    return "\n".join(lines).encode("utf-8")
+
+
+def _drawn(size: QSize, draw: Draw) -> str:
+    """What ``draw`` paints, as the inside of an svg element."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    generator = QSvgGenerator()
+    generator.setOutputDevice(buffer)
+    generator.setSize(size)
+    generator.setViewBox(QRect(QPoint(0, 0), size))
+    painter = QPainter(generator)
+    draw(painter)
+    painter.end()
+    found = re.search(r"<svg[^>]*>(.*)</svg>", bytes(buffer.data().data()).decode("utf-8"), re.DOTALL)
+    inside = found.group(1) if found else ""
+    inside = re.sub(r"<(title|desc)>.*?</\1>\s*", "", inside, flags=re.DOTALL)
+    # Qt's name for "whatever is there" means nothing to others; and it opens a group for each change of pen.
+    inside = inside.replace('font-family="Sans Serif', 'font-family="sans-serif')
+    return re.sub(r"<g[^>]*>\s*</g>\s*|<defs>\s*</defs>\s*", "", inside)
+
+
+@contextmanager
+def _hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Iterator[Canvas]:
+    """A canvas that was laid out but never seen."""
+    if QApplication.instance() is None:
+        _application.append(QApplication(["cv-explorer"]))
+        load_fonts(_application[0])
+    canvas = Canvas()
+    canvas.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
+    try:
+        canvas.set_theme(theme)
+        canvas.set_figure(figure)
+        canvas.resize(*size)
+        canvas.show()
+        # Layouts settle through posted events; a second round for what the first one resized.
+        for _ in range(2):
+            QApplication.sendPostedEvents()
+        yield canvas
+    finally:
+        canvas.close()
+        canvas.deleteLater()
+
+
+def _area(canvas: Canvas, pane: str | None) -> QRect:
+    """What is drawn, in the canvas' coordinates; its read-out line is for the mouse only."""
+    if pane is not None:
+        return _rect(canvas, canvas.pane(pane))
+    return QRect(0, 0, canvas.width(), canvas.content_bottom())
+
+
+def _rect(canvas: Canvas, widget: QWidget) -> QRect:
+    return QRect(widget.mapTo(canvas, QPoint(0, 0)), widget.size())
+
+
+def _parts(canvas: Canvas, pane: str | None) -> Iterator[tuple[QRect, Draw]]:
+    """Rectangles of the canvas and what draws into each from its own top left corner."""
+    if pane is None:
+        for label in canvas.notes():
+            rect = _rect(canvas, label)
+            warning = label.property("role") == "warning"
+            yield rect, _note(rect.size(), label.text(), canvas.theme, warning, label.font())
+    for widget in canvas.panes() if pane is None else (canvas.pane(pane),):
+        outer = _rect(canvas, widget)
+        yield outer, _frame(widget, outer.size())
+        body = widget.body()
+        inner = _rect(canvas, body)
+        if widget.view is not None:
+            yield inner, _view(widget, inner.size())
+        elif widget.table is not None:
+            yield inner, _table(widget.table, inner.size())
+        elif widget.text is not None:
+            yield inner, _text(widget.text.text(), widget.text.font(), widget.theme, inner.size())
+        for bar in widget.legends():
+            if bar.legend is not None:
+                strip = _rect(canvas, bar)
+                yield strip, _legend(bar.legend, widget.theme, bar.label_font(), strip.size())
+
+
+def _legend(legend: Legend, theme: Theme, font: QFont, size: QSize) -> Draw:
+    return lambda painter: draw_legend(painter, QRectF(8, 0, size.width() - 16, size.height()), legend, theme, font)
+
+
+def _note(size: QSize, text: str, theme: Theme, warning: bool, font: QFont) -> Draw:
+    def draw(painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.warning_soft if warning else theme.accent_soft))
+        painter.drawRoundedRect(QRectF(0, 0, size.width(), size.height()), theme.radius, theme.radius)
+        painter.setPen(QColor(theme.warning if warning else theme.text))
+        painter.setFont(sized(font, theme.font))
+        room = QRectF(2 * theme.space, 0, size.width() - 4 * theme.space, size.height())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextWordWrap, text)
+
+    return draw
+
+
+def _frame(widget: PaneWidget, size: QSize) -> Draw:
+    theme = widget.theme
+
+    def draw(painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(theme.border), 1))
+        painter.setBrush(QColor(theme.surface))
+        painter.drawRoundedRect(QRectF(0.5, 0.5, size.width() - 1, size.height() - 1), theme.radius, theme.radius)
+        font = sized(widget.font(), theme.font)
+        font.setWeight(QFont.Weight.DemiBold)
+        place = widget.title_rect()
+        shown = QFontMetricsF(font).elidedText(widget.pane.title, Qt.TextElideMode.ElideRight, size.width() - 16)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.text))
+        room = QRectF(place.x(), place.y(), size.width() - 2 * place.x(), place.height())
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+
+    return draw
+
+
+def _view(widget: PaneWidget, size: QSize) -> Draw:
+    view = widget.view
+
+    def draw(painter: QPainter) -> None:
+        if view is not None:
+            rect = QRect(QPoint(0, 0), size)
+            view.render(painter, QRectF(rect), rect, Qt.AspectRatioMode.IgnoreAspectRatio)
+
+    return draw
+
+
+def _text(text: str, font: QFont, theme: Theme, size: QSize) -> Draw:
+    def draw(painter: QPainter) -> None:
+        painter.setFont(sized(font, theme.font))
+        painter.setPen(QColor(theme.text))
+        room = QRectF(8, 4, size.width() - 16, size.height() - 8)
+        painter.drawText(room, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap, text)
+
+    return draw
+
+
+def _table(view: TableView, size: QSize) -> Draw:
+    """The rows in sight, header first."""
+    table, theme = view.table, view.theme
+    high = view.verticalHeader().defaultSectionSize()
+    head = view.horizontalHeader().height()
+    first = max(0, view.rowAt(0))
+
+    def draw(painter: QPainter) -> None:
+        font = QFont(view.font())
+        strong = QFont(font)
+        strong.setWeight(QFont.Weight.DemiBold)
+        metrics = QFontMetricsF(font)
+        painter.setPen(QPen(QColor(theme.border), 1))
+        painter.drawLine(QPointF(0, head - 0.5), QPointF(size.width(), head - 0.5))
+        rows = range(first, min(len(table.rows), first + -(-(size.height() - head) // high)))
+        for row in rows:
+            ground = theme.accent_soft if row == view.chosen_row else theme.window if row % 2 else None
+            if ground is not None:
+                painter.fillRect(QRectF(0, head + (row - first) * high, size.width(), high), QColor(ground))
+        for number, column in enumerate(table.columns):
+            left, width = view.columnViewportPosition(number), view.columnWidth(number)
+            side = Qt.AlignmentFlag.AlignRight if numeric(table, number) else Qt.AlignmentFlag.AlignLeft
+            flags = side | Qt.AlignmentFlag.AlignVCenter
+            painter.setFont(strong)
+            painter.setPen(QColor(theme.muted))
+            painter.drawText(QRectF(left + 8, 0, width - 16, head), flags, titled(column.title, column.unit))
+            painter.setFont(font)
+            painter.setPen(QColor(theme.text))
+            for row in rows:
+                room = QRectF(left + 8, head + (row - first) * high, width - 16, high)
+                shown = metrics.elidedText(cell_text(table, row, number), Qt.TextElideMode.ElideRight, room.width())
+                painter.drawText(room, flags, shown)
+
+    return draw
+
+
+def sized(font: QFont, pixels: int) -> QFont:
+    """The font at this size."""
+    made = QFont(font)
+    made.setPixelSize(pixels)
+    return made
