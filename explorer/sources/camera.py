@@ -87,7 +87,8 @@ class CameraSource(LiveSource):
         self._cameras = cameras
         self._info: CameraInfo | None = None
         self._info = self._find()
-        super().__init__(self._info.name if self._info else tr("Camera {number}", number=which), **options)
+        self._name = self._info.name if self._info else str(self._which)
+        super().__init__(tr("Camera {number}", number=which) if self._name.isdecimal() else self._name, **options)
         self._stamp: float | None = None
         self._stamps_move = False
         self._sample = b""
@@ -98,12 +99,12 @@ class CameraSource(LiveSource):
     def connect(self) -> Capture:
         info = self._find()
         if info is None and (self._info is not None or isinstance(self._which, str) or self._cameras()):
-            raise SourceError(tr("There is no camera {name}.", name=self.title))
+            raise SourceError(tr("There is no camera {name}.", name=self._name))
         capture = self._make(info.index if info else int(self._which), BACKEND)
         if not capture.isOpened():
             capture.release()
             raise SourceError(
-                tr("The camera {name} cannot be opened; another program may be using it.", name=self.title)
+                tr("The camera {name} cannot be opened; another program may be using it.", name=self._name)
             )
         (width, height), fps = self._asked
         capture.set(cv2.CAP_PROP_FOURCC, MJPG)
@@ -137,10 +138,10 @@ class CameraSource(LiveSource):
         return moved or self._still or now - self._same_since < LONGEST_STILL
 
     def lost_sentence(self) -> str:
-        return tr("The camera {name} is gone; it resumes when it is plugged in again.", name=self.title)
+        return tr("The camera {name} is gone; it resumes when it is plugged in again.", name=self._name)
 
     def stalled_sentence(self) -> str:
-        return tr("The camera {name} sends no pictures; waiting for it.", name=self.title)
+        return tr("The camera {name} sends no pictures; waiting for it.", name=self._name)
 
     def _find(self) -> CameraInfo | None:
         """The camera meant, where the system lists it: the one opened before, the number, the name, or part of the name."""
