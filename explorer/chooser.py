@@ -84,10 +84,7 @@ class ComputeChooser(QWidget):
             combo.setAccessibleName(combo.toolTip())
         for i in range(self._threads.count()):
             number = self._threads.itemData(i)
-            text = (
-                tr("{count} threads", count=number) if number else tr("Auto ({count} threads)", count=default_threads())
-            )
-            self._threads.setItemText(i, text)
+            self._threads.setItemText(i, thread_words(number) if number else auto_threads_words(default_threads()))
         with QSignalBlocker(self._device):
             self._device.clear()
             best = f" ({self._devices[0].title})" if self._devices else ""
@@ -121,3 +118,11 @@ class ComputeChooser(QWidget):
     def _precision_chosen(self, index: int) -> None:
         self._wanted_precision = self._precision.itemData(index)
         self.changed.emit()
+
+
+def thread_words(count: int) -> str:
+    return tr("1 thread") if count == 1 else tr("{count} threads", count=count)
+
+
+def auto_threads_words(count: int) -> str:
+    return tr("Auto (1 thread)") if count == 1 else tr("Auto ({count} threads)", count=count)

@@ -334,7 +334,7 @@ class PlaceControl(Control):
         super().__init__(name, knob)
         self._text = QLabel()
         clear = QToolButton()
-        clear.setText("✕")
+        clear.setText("×")
         clear.setToolTip(tr("Choose none"))
         clear.clicked.connect(lambda: self._say(None))
         self._clear = clear

@@ -4,6 +4,7 @@ Needs a display (``make bench`` gives it one with Xvfb); what is measured is the
 """
 
 import gc
+import itertools
 import os
 import statistics
 import subprocess
@@ -93,7 +94,7 @@ class Live:
         heart.start(1)
         loop.exec()
         heart.stop()
-        return [b - a for a, b in zip(beats, beats[1:], strict=False)]
+        return [b - a for a, b in itertools.pairwise(beats)]
 
     def collect(self, seconds: float) -> tuple[list[Any], list[float]]:
         """The results drawn in that time, with the time of drawing, and the loop's gaps."""

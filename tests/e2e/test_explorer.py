@@ -29,7 +29,7 @@ def tree_row(program: Program, text: str, under: str = "") -> Place:
 
     def look() -> Place | None:
         tree = program.find(kind="QTreeView")
-        x, y, width, height = tree.rect
+        _x, y, _width, height = tree.rect
         for row in tree.rows:
             inside = y < row.centre[1] < y + height
             if row.text == text and inside:

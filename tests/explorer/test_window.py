@@ -135,9 +135,7 @@ def test_a_panel_that_raises_says_so_in_its_place_and_keeps_its_last_picture(
 
     panels = {"probe": make_panel(compute=compute, draw=draw), "picture": find_panels().panels["picture"]}
     monkeypatch.setattr(desk_module, "find_panels", lambda: Registry(panels, {"lost": "no such module"}))
-    settings = Settings(
-        language="en", panels=(OpenPanel("probe", 1), OpenPanel("picture", 2), OpenPanel("lost", 3))
-    )
+    settings = Settings(language="en", panels=(OpenPanel("probe", 1), OpenPanel("picture", 2), OpenPanel("lost", 3)))
     window = MainWindow(settings, COFFEE)
     qtbot.addWidget(window)
     window.show()
@@ -156,7 +154,9 @@ def test_a_panel_that_raises_says_so_in_its_place_and_keeps_its_last_picture(
         qtbot.waitUntil(lambda: probe.error == "" and probe.result is not good, timeout=WAIT)
         probe.set_fields({"opacity": 1.0})
         assert any(label.text() == "cannot draw that" for label in probe.findChildren(QLabel))
-        assert any("There is no panel named lost. no such module" in label.text() for label in lost.findChildren(QLabel))
+        assert any(
+            "There is no panel named lost. no such module" in label.text() for label in lost.findChildren(QLabel)
+        )
     finally:
         window.close()
 
