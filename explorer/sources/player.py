@@ -198,7 +198,7 @@ class Player:
         until = time.perf_counter() + CLOSING
         with self._lock:
             self._closing = True
-            openings, self._openings = self._openings, []
+            openings, self._openings, self._opening = self._openings, [], None
             for opening in openings:
                 opening.cancel()
             self._lock.notify_all()
@@ -364,6 +364,7 @@ class Player:
             kept = self._history.find(index)
         self._astray = True
         if kept is not None:
+            self._set_trouble(source.message)
             self._show(kept, keep=False)
             return
         first = max(0, index - READ_BACK + 1) if back and source.kind == "video" else index
