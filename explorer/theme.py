@@ -18,6 +18,9 @@ ROLES = ("title", "heading", "muted", "small", "mono", "badge", "warning", "erro
 """What ``role`` a QLabel may have."""
 
 
+BRIGHT = ("#4fa3f7", "#e9a21b", "#2ec49a", "#ff7a45", "#e58cc0", "#86d9ff", "#f0e442", "#b9c0cc")
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Colours, sizes and spacing of one look. Colours are ``#rrggbb``, sizes are logical pixels.
@@ -32,8 +35,9 @@ class Theme:
         accent, on_accent: selection and focus, and words on it.
         accent_soft: a background tinted with the accent.
         warning, warning_soft, error, error_soft: words, and the background behind them.
-        palette: what a mark's colour index means, colour-blind safe (after Okabe and Ito, "Color Universal Design",
-            2008, shifted to at least 3:1 against ``surface``): blue, orange, green, vermilion, purple, sky, yellow, grey.
+        palette, photo_palette: what a mark's colour index means, colour-blind safe (after Okabe and Ito, "Color Universal Design",
+            2008): blue, orange, green, vermilion, purple, sky, yellow, grey. On charts shifted to at least 3:1 against
+            ``surface``; on pictures always bright.
         halo: drawn around lines and words that lie on a picture.
         font, small, title: font sizes.
         line: scales the width of every drawn line, and the size of points.
@@ -58,6 +62,7 @@ class Theme:
     error: str
     error_soft: str
     palette: tuple[str, ...]
+    photo_palette: tuple[str, ...] = BRIGHT
     halo: str = "#000000"
     font: int = 13
     small: int = 12
@@ -70,9 +75,10 @@ class Theme:
     def dark(self) -> bool:
         return QColor(self.window).lightnessF() < 0.5
 
-    def colour(self, colour: int | str) -> QColor:
-        """The colour of a mark: a palette index (it wraps around) or ``#rrggbb`` itself."""
-        return QColor(self.palette[colour % len(self.palette)] if isinstance(colour, int) else colour)
+    def colour(self, colour: int | str, *, photo: bool = False) -> QColor:
+        """The colour of a mark, on a chart or on a picture: a palette index (it wraps around) or ``#rrggbb`` itself."""
+        palette = self.photo_palette if photo else self.palette
+        return QColor(palette[colour % len(palette)] if isinstance(colour, int) else colour)
 
 
 LIGHT = Theme(
@@ -112,7 +118,7 @@ DARK = Theme(
     warning_soft="#38301c",
     error="#ff8d8a",
     error_soft="#402226",
-    palette=("#4fa3f7", "#e9a21b", "#2ec49a", "#ff7a45", "#e58cc0", "#86d9ff", "#f0e442", "#b9c0cc"),
+    palette=BRIGHT,
 )
 
 PROJECTOR = Theme(
@@ -153,7 +159,9 @@ def set_role(widget: QWidget, role: str) -> None:
 
 
 def load_fonts(app: QApplication) -> tuple[str, ...]:
-    """Loads every font in ``assets/fonts``; the system's own family comes first and these stand in for missing glyphs.
+    """Loads every font in ``assets/fonts`` to stand in for glyphs that the system's own family lacks.
+
+    Where the desktop names no family of its own but only "Sans Serif", the shipped ones come first.
 
     Returns:
         the families loaded.
@@ -165,9 +173,11 @@ def load_fonts(app: QApplication) -> tuple[str, ...]:
             number = QFontDatabase.addApplicationFont(str(path))
             shipped += [family for family in QFontDatabase.applicationFontFamilies(number) if family not in shipped]
     font = app.font()
-    own = [family for family in font.families() if family not in shipped]
-    font.setFamilies([*own, *shipped])
-    app.setFont(font)
+    there = set(QFontDatabase.families())
+    own = [family for family in font.families() if family in there and family not in shipped]
+    if own or shipped:
+        font.setFamilies([*own, *shipped])
+        app.setFont(font)
     return tuple(shipped)
 
 
@@ -258,8 +268,8 @@ QMainWindow::separator:hover { background: $accent; }
 QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: ${space}px ${space2}px; }
 
 QLabel { background: transparent; }
-QLabel[role="title"] { font-size: ${title}px; font-weight: 600; }
-QLabel[role="heading"] { font-weight: 600; }
+QLabel[role="title"] { font-size: ${title}px; font-weight: 700; }
+QLabel[role="heading"] { font-weight: 700; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="small"] { color: $muted; font-size: ${small}px; }
 QLabel[role="mono"], QLabel[role="readout"] { color: $muted; font-size: ${small}px; }
@@ -357,7 +367,7 @@ QTreeView::branch:has-children:closed { image: url(theme:chevron-right.svg); }
 QTreeView::branch:has-children:open { image: url(theme:chevron-down.svg); }
 QHeaderView { background: $surface; border: none; }
 QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;
-    padding: ${half}px ${space2}px; font-size: ${small}px; font-weight: 600; }
+    padding: ${half}px ${space2}px; font-size: ${small}px; font-weight: 700; }
 QTableCornerButton::section { background: $surface; border: none; }
 
 QTabWidget::pane { border: none; border-top: 1px solid $border; }
@@ -370,7 +380,7 @@ QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; }
 QTabBar::close-button { image: url(theme:close.svg); }
 QTabBar::close-button:hover { background: $hover; border-radius: ${inner}px; }
 
-QDockWidget { color: $text; font-weight: 600; titlebar-close-icon: url(theme:close.svg);
+QDockWidget { color: $text; font-weight: 700; titlebar-close-icon: url(theme:close.svg);
     titlebar-normal-icon: url(theme:float.svg); icon-size: ${icon}px; }
 QDockWidget::title { background: $surface; text-align: left; padding: ${space}px ${space2}px;
     border-top-left-radius: ${radius}px; border-top-right-radius: ${radius}px; }

@@ -135,12 +135,12 @@ class BarsArtist(Artist[Bars]):
         mark = self.mark
         bars = self.bars(at)
         if at.vector and mark.edges is not None and isinstance(mark.colours, int | str):
-            painter.fillPath(outline(bars), at.colour(mark.colours))
+            painter.fillPath(outline(bars), at.colour(mark.colours, 1.0 if mark.selected is None else 0.5))
         else:
             # Without antialiasing: bars that touch then share their edge's pixel and show no seam.
             painter.setPen(Qt.PenStyle.NoPen)
             for colour, _, indices in groups(mark.colours, "solid", len(bars)):
-                painter.setBrush(at.colour(colour))
+                painter.setBrush(at.colour(colour, 1.0 if mark.selected is None else 0.5))
                 painter.drawRects([bar for i in indices if (bar := bars[i]) is not None])
         if mark.selected is not None:
             self._fill(painter, bars, mark.selected, QColor(at.theme.accent))

@@ -73,6 +73,9 @@ def ends(
         wanted_high = -wanted_low
     first = low if wanted_low is None else np.full_like(low, wanted_low, dtype=np.float64)
     last = high if wanted_high is None else np.full_like(high, wanted_high, dtype=np.float64)
+    if wanted_low is not None and wanted_high is None:
+        # All values at the wanted end: they have its colour, not the middle one.
+        last = np.where(last == first, first + 1, last)
     return first, last
 
 

@@ -138,7 +138,7 @@ class PaneWidget(QFrame):
         header.addWidget(self._title, 1)
         header.addWidget(self._menu_button)
         self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(1, 1, 1, 1)
+        self._layout.setContentsMargins(1, 1, 1, 3)
         self._layout.setSpacing(0)
         self._layout.addLayout(header)
         self.set_pane(pane)

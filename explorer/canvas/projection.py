@@ -86,7 +86,7 @@ class Projection:
         return Area(there.left(), there.top(), there.right(), there.bottom())
 
     def colour(self, colour: int | str, opacity: float = 1.0) -> QColor:
-        made = self.theme.colour(colour)
+        made = self.theme.colour(colour, photo=self.photo)
         made.setAlphaF(opacity)
         return made
 

@@ -187,7 +187,7 @@ class HeatmapArtist(Artist[Heatmap]):
             return
         rect, colours = at.rect(extent), table(self.colormap, self.mark.opacity)
         if at.vector:
-            draw_cells(painter, rect, colours[self.levels()])
+            draw_cells(painter, rect, colours[self._enlarged()])
             return
         area, clip = at.device_area(rect), at.device_area(at.clip)
         if not self._paper.key(area, clip):
@@ -198,6 +198,16 @@ class HeatmapArtist(Artist[Heatmap]):
                 )
             self._paper.hold(shown, QImage.Format.Format_ARGB32_Premultiplied)
         self._paper.paint(painter, at)
+
+    def _enlarged(self) -> NDArray[np.uint8]:
+        """Levels for a vector drawing; a smooth map has enough of them to look smooth in every viewer."""
+        height, width = self.mark.values.shape
+        factor = VECTOR_CELLS // max(height, width)
+        if not self.mark.smooth or factor < 2:
+            return self.levels()
+        whole = resample.Area(0, 0, width * factor, height * factor)
+        shown = self._shown(whole, whole)
+        return self.levels() if shown is None else shown.pixels
 
     def _shown(self, area: resample.Area, clip: resample.Area) -> resample.Shown | None:
         """Levels at the device's pixels."""

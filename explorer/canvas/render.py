@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from PySide6.QtCore import QBuffer, QIODevice, QPoint, QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPicture
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -19,7 +19,7 @@ from explorer.canvas.pane import PaneWidget
 from explorer.canvas.table import TableView, cell_text, numeric
 from explorer.figure import Figure
 from explorer.save import write_whole
-from explorer.theme import Theme, load_fonts
+from explorer.theme import Theme, apply_theme, load_fonts
 
 _application: list[QApplication] = []
 """Keeps the application alive that a headless export makes."""
@@ -141,6 +141,8 @@ def _drawn(size: QSize, draw: Draw) -> str:
     generator.setOutputDevice(buffer)
     generator.setSize(size)
     generator.setViewBox(QRect(QPoint(0, 0), size))
+    # pyqtgraph's axes play a QPicture, which shrinks on paper of another resolution than its own.
+    generator.setResolution(QPicture().logicalDpiX())
     painter = QPainter(generator)
     draw(painter)
     painter.end()
@@ -148,8 +150,15 @@ def _drawn(size: QSize, draw: Draw) -> str:
     inside = found.group(1) if found else ""
     inside = re.sub(r"<(title|desc)>.*?</\1>\s*", "", inside, flags=re.DOTALL)
     # Qt's name for "whatever is there" means nothing to others; and it opens a group for each change of pen.
-    inside = inside.replace('font-family="Sans Serif', 'font-family="sans-serif')
+    inside = re.sub(r'font-family="([^"]*)"', _families, inside)
     return re.sub(r"<g[^>]*>\s*</g>\s*|<defs>\s*</defs>\s*", "", inside)
+
+
+def _families(found: re.Match[str]) -> str:
+    """A font list that ends in what every viewer has; the shipped subset is known elsewhere by its whole."""
+    names = [name.strip() for name in found[1].split(",")]
+    names = [name for name in names if name and name != "Sans Serif"]
+    return f'font-family="{", ".join([*names, "Noto Sans SC", "Source Han Sans SC", "sans-serif"])}"'
 
 
 @contextmanager
@@ -158,6 +167,8 @@ def _hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Itera
     if QApplication.instance() is None:
         _application.append(QApplication(["cv-explorer"]))
         load_fonts(_application[0])
+    if _application:
+        apply_theme(_application[0], theme)
     canvas = Canvas()
     canvas.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
     try:
@@ -236,7 +247,7 @@ def _frame(widget: PaneWidget, size: QSize) -> Draw:
         painter.setBrush(QColor(theme.surface))
         painter.drawRoundedRect(QRectF(0.5, 0.5, size.width() - 1, size.height() - 1), theme.radius, theme.radius)
         font = sized(widget.font(), theme.font)
-        font.setWeight(QFont.Weight.DemiBold)
+        font.setWeight(QFont.Weight.Bold)
         place = widget.title_rect()
         shown = QFontMetricsF(font).elidedText(widget.pane.title, Qt.TextElideMode.ElideRight, size.width() - 16)
         painter.setFont(font)
@@ -278,7 +289,7 @@ def _table(view: TableView, size: QSize) -> Draw:
     def draw(painter: QPainter) -> None:
         font = QFont(view.font())
         strong = QFont(font)
-        strong.setWeight(QFont.Weight.DemiBold)
+        strong.setWeight(QFont.Weight.Bold)
         metrics = QFontMetricsF(font)
         painter.setPen(QPen(QColor(theme.border), 1))
         painter.drawLine(QPointF(0, head - 0.5), QPointF(size.width(), head - 0.5))

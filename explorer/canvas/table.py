@@ -3,7 +3,7 @@
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -66,6 +66,9 @@ class TableModel(QAbstractTableModel):
 
     def text(self, row: int, column: int) -> str:
         return self._texts[row][column]
+
+    def title(self, column: int) -> str:
+        return self._titles[column]
 
     def side(self, column: int) -> Qt.AlignmentFlag:
         return self._sides[column]
@@ -153,7 +156,7 @@ class TableView(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.horizontalHeader().setHighlightSections(False)
-        self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.setMinimumSize(60, 40)
         self.set_theme(theme)
 
@@ -172,9 +175,27 @@ class TableView(QTableView):
             return
         self.model_.set_table(table)
         if [c.title for c in before.columns] != [c.title for c in table.columns] or (table.rows and not before.rows):
-            self.resizeColumnsToContents()
+            self.fit_columns()
         if before.selected != table.selected:
             self._show_chosen()
+
+    def fit_columns(self) -> None:
+        """As wide as their words; what is left of the pane is shared out."""
+        strong = QFont(self.font())
+        strong.setWeight(QFont.Weight.Bold)
+        head, pad = QFontMetrics(strong), 4 * self.theme.space + 4
+        texts, columns = self.model_, range(len(self.table.columns))
+        widths = [
+            max(
+                [head.horizontalAdvance(texts.title(c))]
+                + [self.metrics.horizontalAdvance(texts.text(r, c)) for r in range(min(len(self.table.rows), 200))]
+            )
+            + pad
+            for c in columns
+        ]
+        spare = max(0, self.viewport().width() - sum(widths)) // max(1, len(widths))
+        for column, width in enumerate(widths):
+            self.setColumnWidth(column, width + spare)
 
     def light(self, row: int | None) -> None:
         """Marks a row for as long as a probe lights it."""
@@ -197,7 +218,11 @@ class TableView(QTableView):
         self.setFont(font)
         self.metrics = QFontMetrics(font)
         self.verticalHeader().setDefaultSectionSize(theme.small + 2 * theme.space + 2)
-        self.resizeColumnsToContents()
+        self.fit_columns()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.fit_columns()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._hover(self.rowAt(event.position().toPoint().y()))

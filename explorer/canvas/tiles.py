@@ -184,7 +184,7 @@ class TilesArtist(Artist[Tiles]):
                 self._captions.hold_drawing(lambda inner: self._paint_titles(inner, at), at)
             self._captions.paint(painter, at)
         if self.mark.selected is not None:
-            self.light(painter, at, self.mark.selected)
+            self._frame(painter, at, self.mark.selected, QColor(at.theme.accent))
 
     def _shown(self, area: resample.Area, clip: resample.Area, colours: NDArray[np.uint32]) -> resample.Shown | None:
         part = area.within(clip)
@@ -246,16 +246,16 @@ class TilesArtist(Artist[Tiles]):
             painter.drawText(words, Qt.AlignmentFlag.AlignCenter, shown)
 
     def light(self, painter: QPainter, at: Projection, index: int) -> None:
+        self._frame(painter, at, index, at.colour(1))
+
+    def _frame(self, painter: QPainter, at: Projection, index: int, colour: QColor) -> None:
         if not 0 <= index < self.grid.count:
             return
         rect = self.tile_rect(at, index)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         wide = 2.0 * at.theme.line
-        for colour, width, grow in (
-            (QColor(at.theme.canvas), wide + 2, wide / 2 + 1),
-            (QColor(at.theme.accent), wide, wide / 2),
-        ):
-            pen = QPen(colour, width)
+        for ink, width, grow in ((QColor(at.theme.canvas), wide + 2, wide / 2 + 1), (colour, wide, wide / 2)):
+            pen = QPen(ink, width)
             pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
             painter.setPen(pen)
             painter.drawRect(rect.adjusted(-grow, -grow, grow, grow))

@@ -1,6 +1,5 @@
 """One drawing area: a pyqtgraph view whose single item paints the pane's marks in order."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +9,6 @@ from PySide6.QtGui import (
     QColor,
     QCursor,
     QFont,
-    QFontMetricsF,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,9 +18,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsView, QStyleOptionGraphicsItem, QWidget
 
 from explorer.canvas.artist import Artist
+from explorer.canvas.axes import Axes, draw_key
 from explorer.canvas.chart_range import Range, chart_range
 from explorer.canvas.handles import CURSORS, HandlesArtist
-from explorer.canvas.numbers import titled
 from explorer.canvas.projection import Projection
 from explorer.canvas.tiles import TilesArtist
 from explorer.figure import Axis, Bars, Lit
@@ -65,8 +63,12 @@ class Stage(pyqtgraph.GraphicsObject):
         at = Projection.of(painter, self._rect, view.theme, photo=view.photo, log=view.log, font=view.caption_font)
         painter.save()
         painter.setWorldTransform(QTransform())
+        if view.around is not None:
+            view.around.draw_grid(painter, at)
         for artist in view.artists:
             artist.paint(painter, at)
+        if view.around is not None:
+            draw_key(painter, at, view.artists)
         for artist in view.overlays:
             if isinstance(artist.mark, Lit):
                 view.light(painter, at, artist.mark)
@@ -113,18 +115,12 @@ class PaneView(pyqtgraph.GraphicsView):
         self._panning: QPointF | None = None
         self._drag: tuple[HandlesArtist, str, tuple[float, ...], QPointF] | None = None
         self._fit: tuple[Range, Range] | None = None
-        self._ticks: dict[str, tuple[tuple[str, ...], int]] = {}
-        self.box = pyqtgraph.ViewBox(enableMouse=False, enableMenu=False, defaultPadding=0.0)
-        self.box.disableAutoRange()
-        self.box.invertY(True)
-        self.plot: pyqtgraph.PlotItem | None = None
-        self.stage = Stage(self)
-        self.box.addItem(self.stage, ignoreBounds=True)
+        self.around: Axes | None = None
+        self.box, self.stage = self._new_box(picture=True)
         self.setCentralItem(self.box)
         # The background covers everything, so nothing behind it need be painted, and a plain fill beats a cached one.
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setCacheMode(QGraphicsView.CacheModeFlag.CacheNone)
-        self.box.sigResized.connect(self._resized)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setMinimumSize(60, 40)
 
@@ -142,11 +138,13 @@ class PaneView(pyqtgraph.GraphicsView):
     ) -> None:
         """Takes the newest marks; the user's zoom stays unless the picture has another size."""
         self.artists = list(artists)
-        if (axes is None) != (self.axes is None) or (axes is not None and self.plot is None):
+        if (axes is None) != (self.axes is None):
             self._set_chart(axes is not None)
         if axes != self.axes:
             self.axes = axes
-            self._label_axes()
+            self._style()
+            if axes is not None and self.around is not None:
+                self.around.label(axes, self.theme, self.caption_font)
         for artist in self.artists:
             if isinstance(artist, TilesArtist):
                 artist.fit_to(self._aspect())
@@ -155,7 +153,10 @@ class PaneView(pyqtgraph.GraphicsView):
         if axes is not None:
             if not (self.locked and before is not None):
                 self._fit = chart_range(self.artists, axes, before)
-            self._thin_ticks()
+            if self.around is not None:
+                self.around.caption(self.artists, self.caption_font)
+            # The first bar of horizontal ones is on top.
+            self.box.invertY(any(isinstance(a.mark, Bars) and a.mark.horizontal for a in self.artists))
         else:
             self._fit = self._picture_range()
             if before is not None and self._fit != before:
@@ -180,9 +181,13 @@ class PaneView(pyqtgraph.GraphicsView):
         font = QFont(self.font())
         font.setPixelSize(theme.small)
         self.caption_font = font
-        self.setBackground(QColor(theme.surface if self.axes is not None else theme.canvas))
-        self._style_axes()
+        self._style()
         self.stage.update()
+
+    def _style(self) -> None:
+        self.setBackground(QColor(self.theme.surface if self.axes is not None else self.theme.canvas))
+        if self.around is not None:
+            self.around.style(self.theme, self.caption_font)
 
     def fit(self) -> None:
         """Shows everything."""
@@ -280,74 +285,25 @@ class PaneView(pyqtgraph.GraphicsView):
                 self._fit = self._picture_range()
                 self.wanted = None
         self.apply()
-        self._thin_ticks()
+        if self.around is not None:
+            self.around.caption(self.artists, self.caption_font)
 
     def _set_chart(self, chart: bool) -> None:
         """Puts axes around the box, or takes them away."""
-        self.box = pyqtgraph.ViewBox(enableMouse=False, enableMenu=False, defaultPadding=0.0)
-        self.box.disableAutoRange()
-        self.stage = Stage(self)
-        self.box.addItem(self.stage, ignoreBounds=True)
-        self.box.sigResized.connect(self._resized)
-        if chart:
-            self.plot = pyqtgraph.PlotItem(viewBox=self.box, enableMenu=False)
-            self.plot.hideButtons()
-            self.plot.setContentsMargins(4, 6, 10, 2)
-            self.setCentralItem(self.plot)
-        else:
-            self.plot = None
-            self.box.invertY(True)
-            self.setCentralItem(self.box)
-        self._ticks = {}
+        self.box, self.stage = self._new_box(picture=not chart)
+        self.around = Axes(self.box) if chart else None
+        self.setCentralItem(self.box if self.around is None else self.around.plot)
         self._fit = None
         self.wanted = None
 
-    def _label_axes(self) -> None:
-        if self.plot is None or self.axes is None:
-            return
-        for which, (side, axis) in enumerate(zip(("bottom", "left"), self.axes, strict=True)):
-            item = self.plot.getAxis(side)
-            item.enableAutoSIPrefix(False)
-            item.setLogMode(**{"x" if which == 0 else "y": axis.log})
-            item.setLabel(titled(axis.label, axis.unit) or None)
-            item.setStyle(autoReduceTextSpace=False)
-        horizontal = any(getattr(artist.mark, "horizontal", False) for artist in self.artists)
-        self.box.invertY(horizontal)
-        self._style_axes()
-        self._thin_ticks()
-
-    def _style_axes(self) -> None:
-        self.setBackground(QColor(self.theme.surface if self.axes is not None else self.theme.canvas))
-        if self.plot is None:
-            return
-        for side in ("bottom", "left"):
-            item = self.plot.getAxis(side)
-            item.setPen(QColor(self.theme.border), width=self.theme.line)
-            item.setTextPen(QColor(self.theme.muted))
-            item.setTickFont(self.caption_font)
-            item.setStyle(tickLength=-int(4 * self.theme.line), tickTextOffset=4)
-            item.label.setFont(self.caption_font)
-            item.setLabel(item.labelText, **{"color": self.theme.muted, "font-size": f"{self.theme.small}px"})
-
-    def _thin_ticks(self) -> None:
-        """Captions of categories, as many as have room."""
-        if self.plot is None:
-            return
-        for which, side in enumerate(("bottom", "left")):
-            labels: tuple[str, ...] = ()
-            for artist in self.artists:
-                mark = artist.mark
-                if isinstance(mark, Bars) and mark.edges is None and mark.horizontal == (which == 1):
-                    labels = mark.labels
-            metrics = QFontMetricsF(self.caption_font)
-            length = self.box.height() if which else self.box.width()
-            widest = max((metrics.horizontalAdvance(label) for label in labels), default=0.0)
-            room = metrics.height() if which else widest + 8
-            step = max(1, math.ceil(len(labels) * room / max(length, 1.0)))
-            if self._ticks.get(side) != (labels, step):
-                self._ticks[side] = labels, step
-                shown = [(i, label) for i, label in enumerate(labels) if i % step == 0]
-                self.plot.getAxis(side).setTicks([shown] if labels else None)
+    def _new_box(self, *, picture: bool) -> "tuple[pyqtgraph.ViewBox, Stage]":
+        box = pyqtgraph.ViewBox(enableMouse=False, enableMenu=False, defaultPadding=0.0)
+        box.disableAutoRange()
+        box.invertY(picture)
+        stage = Stage(self)
+        box.addItem(stage, ignoreBounds=True)
+        box.sigResized.connect(self._resized)
+        return box, stage
 
     def _handle_at(self, place: QPointF) -> tuple[HandlesArtist, str] | None:
         at = self.projection()
