@@ -36,7 +36,10 @@ class Params:
 @dataclass(frozen=True)
 class View:
     channel: str = knob(
-        "all", choices=("all", *NAMES), label="Channel", help="Shows one of the numbers of each pixel instead of its colour."
+        "all",
+        choices=("all", *NAMES),
+        label="Channel",
+        help="Shows one of the numbers of each pixel instead of its colour.",
     )
 
 
@@ -106,8 +109,13 @@ def probe(result: Result, view: View, spot: Spot) -> Probe | None:
         return None
     red, green, blue = (int(value) for value in result.frame.image[y, x])
     luma = int(result.trace.luma[y, x])
-    text = tr("x {x}, y {y}: red {red}, green {green}, blue {blue}, luma {luma}", x=x, y=y, red=red, green=green, blue=blue, luma=luma)  # fmt: skip
+    text = tr(
+        "x {x}, y {y}: red {red}, green {green}, blue {blue}, luma {luma}",
+        x=x, y=y, red=red, green=green, blue=blue, luma=luma,
+    )  # fmt: skip
     shown = NAMES if view.channel == "all" else (view.channel,)
     values = dict(zip(NAMES, (red, green, blue, luma), strict=True))
-    spots = np.array([[values[name], result.trace.counts[NAMES.index(name), values[name]]] for name in shown], np.float64)
+    spots = np.array(
+        [[values[name], result.trace.counts[NAMES.index(name), values[name]]] for name in shown], np.float64
+    )
     return Probe(text, {"histogram": (Points(spots, colours=[COLOURS[NAMES.index(name)] for name in shown]),)})

@@ -1,6 +1,6 @@
 """The live program: start-up, time per frame beside the bare network, the event loop's gaps, frame age and memory.
 
-Needs a display (``make bench`` gives it one with Xvfb); what is measured is the real window.
+What is measured is the real window: ``make bench`` gives it a display.
 """
 
 import gc
@@ -12,10 +12,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from bench import Row, percentile, table
 
 ROOT = Path(__file__).resolve().parents[2]
 MOVING = "moving:" + str(ROOT / "assets" / "pictures" / "lemur.jpg")
+
+
+ROUNDS, SECONDS = 3, 8
 
 
 def rss() -> float:
@@ -24,7 +30,7 @@ def rss() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def start_up(home: Path) -> tuple[float, float]:
+def start_up(home: str) -> tuple[float, float]:
     """Seconds from starting the process until its window is painted, and until the first result is."""
     code = (
         "import sys, time; started = float(sys.argv.pop()); from explorer import window, __main__ as main\n"
@@ -42,7 +48,7 @@ def start_up(home: Path) -> tuple[float, float]:
         "window.MainWindow.__init__ = init\n"
         "sys.argv = ['cv-explorer']; sys.exit(main.main([]))\n"
     )
-    environment = {**os.environ, "CV_EXPLORER_HOME": str(home)}
+    environment = {**os.environ, "CV_EXPLORER_HOME": home}
     run = subprocess.run(
         [sys.executable, "-c", code, str(time.time())],
         env=environment,
@@ -96,27 +102,29 @@ class Live:
         heart.stop()
         return [b - a for a, b in itertools.pairwise(beats)]
 
-    def collect(self, seconds: float) -> tuple[list[Any], list[float]]:
-        """The results drawn in that time, with the time of drawing, and the loop's gaps."""
-        shown: list[Any] = []
+    def collect(self, seconds: float) -> tuple[list[float], list[float], list[float]]:
+        """Of the results drawn in that time: seconds of computing and age when drawn; and the loop's gaps."""
+        computed: list[float] = []
+        ages: list[float] = []
         add = self.dock.timing.add
-        self.dock.timing.add = lambda result, draw: (shown.append((result, draw)), add(result, draw))
+
+        def noting(result: Any, draw: Any) -> None:
+            computed.append(result.stages[-1].end - result.stages[1].end)
+            ages.append(draw.end - result.frame.time)
+            add(result, draw)
+
+        self.dock.timing.add = noting
         gaps = self.run(seconds)
         self.dock.timing.add = add
-        return shown, gaps
+        return computed, ages, gaps
 
     def close(self) -> None:
         self.window.close()
         self.app.processEvents()
 
 
-def computing(result: Any) -> float:
-    """Seconds from the start of a computation to its result."""
-    return result.stages[-1].end - result.stages[1].end
-
-
-def bare_forward(threads: int, rounds: int = 60) -> float:
-    """Seconds of the built-in network alone at 224 x 224, median."""
+def bare_forward(threads: int, rounds: int = 60) -> list[float]:
+    """Seconds of the built-in network alone at 224 x 224, each time."""
     import torch
 
     from cvcore import zoo
@@ -130,44 +138,39 @@ def bare_forward(threads: int, rounds: int = 60) -> float:
             started = time.perf_counter()
             model(x)
             times.append(time.perf_counter() - started)
-    return statistics.median(times[5:])
+    return times[5:]
 
 
-def measure_live(rows: list[tuple[str, str, str]]) -> None:
-    import torch
-
+def measure_live() -> list[Row]:
     live = Live(MOVING + "?fps=30&size=1280x720", "layers")
     threads = live.window.chooser.chosen()[2]
-    bare, framed, gaps, ages = [], [], [], []
-    for _ in range(3):  # interleaved: the machine's mood changes
+    bare: list[float] = []
+    framed: list[float] = []
+    gaps: list[float] = []
+    ages: list[float] = []
+    for _ in range(ROUNDS):  # taking turns: the machine's speed drifts
         live.window.player.freeze(True)
         live.run(0.5)
-        bare.append(bare_forward(threads))
+        bare += bare_forward(threads)
         live.window.player.freeze(False)
         live.run(1)
-        shown, some = live.collect(8)
-        framed += [computing(result) for result, _ in shown]
-        ages += [draw.end - result.frame.time for result, draw in shown]
+        computed, aged, some = live.collect(SECONDS)
+        framed += computed
+        ages += aged
         gaps += some
     live.close()
-    ratio = statistics.median(framed) / statistics.median(bare)
-    fps = len(framed) / 24
-    gaps.sort()
-    rows += [
-        ("bare forward pass, 224 px", f"{1000 * statistics.median(bare):.1f} ms", f"{threads} threads"),
-        (
-            "Layers, time per frame, 1280x720 at 30 fps",
-            f"{1000 * statistics.median(framed):.1f} ms = {ratio:.2f} x",
-            "at most 1.15 x",
-        ),
-        ("Layers, shown", f"{fps:.1f} fps, frame age {1000 * statistics.median(ages):.0f} ms", ""),
-        ("event loop, longest gap while computing", f"{1000 * gaps[-1]:.0f} ms", "at most 50 ms"),
-        ("event loop, 99th percentile", f"{1000 * gaps[int(0.99 * len(gaps))]:.1f} ms", "at most 20 ms"),
+    each, alone = statistics.median(framed), statistics.median(bare)
+    how = f"{1000 * each:.1f} ms beside {1000 * alone:.1f} ms, {threads} thread(s)"
+    return [
+        Row("Layers on 1280x720 at 30 fps: time per frame", each / alone, "x the bare forward pass", 1.15, how),
+        Row("Layers on 1280x720 at 30 fps: shown", len(framed) / (ROUNDS * SECONDS), "fps"),
+        Row("Layers on 1280x720 at 30 fps: frame age when drawn", 1000 * statistics.median(ages), "ms"),
+        Row("event loop while computing: longest gap", 1000 * max(gaps), "ms", 50),
+        Row("event loop while computing: 99th percentile", 1000 * percentile(gaps, 0.99), "ms", 20),
     ]
-    torch.set_num_threads(threads)
 
 
-def measure_flood(rows: list[tuple[str, str, str]]) -> None:
+def measure_flood() -> list[Row]:
     """A 120 fps source into a panel that needs 100 ms."""
     from explorer import desk
     from explorer.registry import Registry
@@ -178,47 +181,44 @@ def measure_flood(rows: list[tuple[str, str, str]]) -> None:
             time.sleep(0.1)
         return Trace(float(frame.index), frame.image[:, :, 0].astype("float32"))
 
-    slow = make_panel("slow", compute=compute)
-    before = desk.find_panels
+    find_panels, slow = desk.find_panels, make_panel("slow", compute=compute)
     desk.find_panels = lambda: Registry({"slow": slow}, {})
     live = Live(MOVING + "?fps=120&size=640x360", "slow")
-    desk.find_panels = before
+    desk.find_panels = find_panels
     live.run(3)  # the ring of the last 64 frames fills
     gc.collect()
-    first_frame, first_memory = live.window.player.state.index, rss()
-    ages, computed = [], []
+    first_frame, memory = live.window.player.state.index, rss()
+    ages: list[float] = []
+    computed: list[float] = []
     while live.window.player.state.index < first_frame + 5000:
-        shown, _ = live.collect(5)
-        ages += [draw.end - result.frame.time for result, draw in shown]
-        computed += [computing(result) for result, _ in shown]
+        some, aged, _ = live.collect(5)
+        ages += aged
+        computed += some
     gc.collect()
-    grown = rss() - first_memory
+    grown = rss() - memory
     frames = live.window.player.state.index - first_frame
     live.close()
-    rows += [
-        ("120 fps source, 100 ms panel: frame age when drawn", f"{1000 * statistics.median(ages):.0f} ms median, {1000 * max(ages):.0f} ms longest", f"at most {2000 * statistics.median(computed):.0f} ms"),
-        (f"the same: memory grown over {frames} frames", f"{grown:+.1f} MB", "below 20 MB"),
+    once = statistics.median(computed)
+    return [
+        Row("120 fps into a 100 ms panel: frame age when drawn", statistics.median(ages) / once, "x its compute time", 2,
+            f"{1000 * statistics.median(ages):.0f} ms; longest {1000 * max(ages):.0f} ms"),
+        Row(f"120 fps into a 100 ms panel: memory grown over {frames} frames", grown, "MB", 20),
     ]  # fmt: skip
 
 
-def main() -> None:
-    import tempfile
-
+def main() -> list[Row]:
     sys.path.insert(0, str(ROOT))
-    with tempfile.TemporaryDirectory() as home:
+    with TemporaryDirectory() as home:
         os.environ["CV_EXPLORER_HOME"] = home
-        start_up(Path(home))  # warms the file cache
-        starts = [start_up(Path(home)) for _ in range(5)]
-        rows = [
-            ("window on the screen", f"{statistics.median(s[0] for s in starts):.2f} s", "within 1.5 s"),
-            ("first result", f"{statistics.median(s[1] for s in starts):.2f} s", "within 4 s"),
+        start_up(home)  # warms the file cache
+        starts = [start_up(home) for _ in range(5)]
+        return [
+            Row("start: window with the picture on the screen", statistics.median(s[0] for s in starts), "s", 1.5),
+            Row("start: first result on the screen", statistics.median(s[1] for s in starts), "s", 4),
+            *measure_live(),
+            *measure_flood(),
         ]
-        measure_live(rows)
-        measure_flood(rows)
-    print("| live program | measured | target |\n|---|---|---|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))
