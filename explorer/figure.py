@@ -107,6 +107,7 @@ class Boxes:
     Args:
         xyxy: (N, 4) corners.
         labels: N captions, or none.
+        width: one line width for all, or one for each.
         fill: opacity of the inside, 0 to 1.
         styles: one line style for all, or one for each.
     """
@@ -114,7 +115,7 @@ class Boxes:
     xyxy: FloatArray
     labels: tuple[str, ...] = ()
     colours: Colours = 0
-    width: float = 2.0
+    width: float | Sequence[float] = 2.0
     styles: LineStyle | Sequence[LineStyle] = "solid"
     fill: float = 0.0
     key: str = "boxes"
@@ -228,7 +229,7 @@ class Handles:
     """A shape the mouse can drag; dragging sets a field of the panel's Params or View.
 
     Args:
-        field: the name of that field.
+        field: the name of that field; ``name.i`` is item i of a tuple.
         kind: ``point`` for (x, y), ``box`` for (x0, y0, x1, y1).
         value: where it is now, in the pane's coordinates.
         bounds: it stays inside this extent.
@@ -245,11 +246,17 @@ class Handles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lit:
-    """Lights up item ``index`` of the mark ``target`` that is already in the pane (in a Probe's marks)."""
+    """Lights up item ``index`` of the mark ``target`` that is already in the pane (in a Probe's marks).
+
+    Args:
+        x, y: of a Tiles mark also this place inside the tile, in its cells.
+    """
 
     target: str
     index: int
     key: str = "lit"
+    x: float | None = None
+    y: float | None = None
 
 
 Mark = Image | Heatmap | Tiles | Boxes | Points | Segments | Arrows | Curve | Bars | Table | Text | Handles | Lit

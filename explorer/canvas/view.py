@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QPainter,
+    QPen,
     QTransform,
     QWheelEvent,
 )
@@ -75,6 +76,21 @@ class Stage(pyqtgraph.GraphicsObject):
             else:
                 artist.paint(painter, at)
         painter.restore()
+
+
+def light_cell(painter: QPainter, at: Projection, tiles: TilesArtist, index: int, x: float, y: float) -> None:
+    """Frames a place inside a tile, given in its cells; a cell too small to see gets a frame that is not."""
+    if not 0 <= index < tiles.grid.count:
+        return
+    tile = tiles.tile_rect(at, index)
+    wide, high = tile.width() / tiles.grid.width, tile.height() / tiles.grid.height
+    cell = QRectF(tile.left() + int(x) * wide, tile.top() + int(y) * high, wide, high)
+    more_x, more_y = (max(0.0, 7 * at.theme.line - side) / 2 for side in (wide, high))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(QColor(at.theme.halo), 3 * at.theme.line), QPen(QColor("#ffffff"), at.theme.line)):
+        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        painter.setPen(pen)
+        painter.drawRect(cell.adjusted(-more_x, -more_y, more_x, more_y))
 
 
 class PaneView(pyqtgraph.GraphicsView):
@@ -175,6 +191,8 @@ class PaneView(pyqtgraph.GraphicsView):
         for artist in self.artists:
             if artist.mark.key == lit.target:
                 artist.light(painter, at, lit.index)
+                if isinstance(artist, TilesArtist) and lit.x is not None and lit.y is not None:
+                    light_cell(painter, at, artist, lit.index, lit.x, lit.y)
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme

@@ -1,0 +1,104 @@
+"""What can be set in the panel."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cvcore import zoo
+from explorer.i18n import language, tr
+from explorer.panel import Result, knob
+
+if TYPE_CHECKING:
+    from explorer.panels.layers.trace import Trace
+
+DEFAULT_LAYER = {"mobilenet_v2": "features.0"}
+MOST_LIKELY = "the most likely"
+
+
+@cache
+def network_names() -> tuple[str, ...]:
+    return tuple(zoo.cards())
+
+
+def class_choices(result: Result) -> tuple[str, ...]:
+    """Names in the user's language; classes are sorted by name, since nobody knows their numbers."""
+    names = zoo.card(result.task.params.network).label_names(language())
+    return (MOST_LIKELY, *sorted(names, key=str.casefold))
+
+
+def last_channel(result: Result) -> float:
+    trace: Trace = result.trace
+    return len(trace.maps) - 1
+
+
+@dataclass(frozen=True)
+class Params:
+    layer: str = knob(
+        DEFAULT_LAYER["mobilenet_v2"],
+        kind="tree",
+        choices=lambda result: result.trace.network.nodes,
+        columns=("Type", "Output", "Parameters", "ms"),
+        label="Layer",
+        help="Output is channels × rows × columns. Only the chosen layer's activations are kept.",
+    )
+    network: str = knob("mobilenet_v2", kind="choice", choices=lambda result: network_names(), label="Network")
+    size: int = knob(
+        224,
+        32,
+        1024,
+        step=32,
+        unit="px",
+        label="Input size",
+        help="The picture is resized to about as many pixels as a square of this side has; all of it is seen.",
+    )
+    fit: str = knob(
+        "keep proportions",
+        choices=("keep proportions", "square"),
+        label="Input shape",
+        help="A square input gives maps of the sizes printed in papers, but presses the picture together.",
+    )
+    time_layers: bool = knob(
+        False, label="Time each layer", help="Measures every layer once, as the median of seven passes, into the tree."
+    )
+    position: tuple[float, float] | None = knob(
+        None,
+        kind="point",
+        label="Position",
+        unit="px",
+        help="Click on the picture, then drag the point: shows what the unit there can see.",
+    )
+    effective: bool = knob(
+        True,
+        label="Effective receptive field",
+        help="For the chosen position: how strongly each pixel moves it, from one backward pass.",
+    )
+    grad_cam: bool = knob(
+        False, label="Grad-CAM", help="Which places of the chosen layer speak for a class, from one backward pass."
+    )
+    cam_class: str = knob(
+        MOST_LIKELY,
+        kind="choice",
+        choices=class_choices,
+        label="Class for Grad-CAM",
+        help="Or click on a bar of the classes.",
+    )
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.size <= 1024:
+            raise ValueError(tr("The input size is 32 to 1024 pixels."))
+        if self.fit not in ("keep proportions", "square"):
+            raise ValueError(tr("The input shape is “keep proportions” or “square”."))
+
+
+@dataclass(frozen=True)
+class View:
+    channel: int = knob(21, 0, last_channel, label="Channel", help="Or click on its tile.")
+    order: str = knob("by activation", choices=("by number", "by activation"), label="Order of the channels")
+    tiles: int = knob(64, 1, 1280, log=True, label="Channels shown", help="At most so many tiles.")
+    own_range: bool = knob(
+        True,
+        label="Own colours for each channel",
+        help="Off: one colour range for all, so that channels can be compared.",
+    )
+    opacity: float = knob(0.6, 0.0, 1.0, label="Opacity of the map on the picture")
+    smooth: bool = knob(False, label="Smooth maps", help="Interpolates between cells instead of showing each.")

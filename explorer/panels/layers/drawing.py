@@ -1,0 +1,399 @@
+"""From trace to figure: it only picks from what was computed."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.figure import (
+    Axis,
+    Bars,
+    Boxes,
+    Colormap,
+    Column,
+    Figure,
+    Handles,
+    Heatmap,
+    Image,
+    Layout,
+    Mark,
+    Note,
+    Pane,
+    Row,
+    Table,
+    TableColumn,
+    Tiles,
+)
+from explorer.i18n import language, tr
+from explorer.panel import Result
+from explorer.panels.layers.controls import Params, View
+from explorer.panels.layers.trace import Trace, card
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOP = 5
+FAINT = 0.03
+"""Gradients below this part of the largest are not drawn, so that the picture stays visible around the field."""
+CELL, FIELD = 1, 3
+"""Colours."""
+
+
+def draw(result: Result, view: View) -> Figure:
+    """Picture and channels above; classes, histogram and statistics below."""
+    trace: Trace = result.trace
+    channel = shown_channel(trace, view)
+    looks: list[Layout] = []
+    if trace.position is not None and trace.position.effective is not None:
+        looks.append(field_pane(result))
+    if trace.cam is not None:
+        looks.append(cam_pane(result, view))
+    aspect = min(max(trace.fit.picture[0] / trace.fit.picture[1], 0.6), 1.4)  # a tall picture needs less width
+    above: list[Layout] = [picture_pane(result, view, channel), channels_pane(trace, view, channel)]
+    widths = [aspect, 1.5]
+    if looks:
+        above.insert(1, Column(tuple(looks)) if len(looks) > 1 else looks[0])
+        widths.insert(1, aspect)
+    below: list[Layout] = [histogram_pane(trace), statistics_pane(trace, channel)]
+    if trace.probabilities is not None:
+        below.insert(0, classes_pane(result))
+    return Figure(
+        Column((Row(tuple(above), weights=tuple(widths)), Row(tuple(below))), weights=(1.8, 1.0)),
+        values=values(result, channel),
+        notes=tuple(notes(result)),
+    )
+
+
+def shown_channel(trace: Trace, view: View) -> int:
+    return min(view.channel, len(trace.maps) - 1)
+
+
+def shown_tiles(trace: Trace, view: View) -> NDArray[np.intp]:
+    """Channel numbers of the tiles, in their order."""
+    count = min(view.tiles, len(trace.maps))
+    if view.order == "by activation":
+        strength = trace.statistics.strength if is_map(trace) else trace.maps[:, 0, 0]
+        return np.argsort(-strength, kind="stable")[:count]
+    # The chosen channel is always among them.
+    first = min(max(0, shown_channel(trace, view) - count + 1), len(trace.maps) - count)
+    return np.arange(first, first + count)
+
+
+def colours(trace: Trace) -> tuple[Colormap, float | None]:
+    """Colour map and lower end: zero stands out where activations have both signs."""
+    return ("diverging", None) if trace.statistics.layer.low < 0 else ("viridis", 0.0)
+
+
+def is_map(trace: Trace) -> bool:
+    return trace.maps.shape[1] * trace.maps.shape[2] > 1
+
+
+def picture_pane(result: Result, view: View, channel: int) -> Pane:
+    trace: Trace = result.trace
+    marks: list[Mark] = [Image(result.frame.image)]
+    title = tr("Picture")
+    if is_map(trace):
+        colormap, low = colours(trace)
+        values = trace.cells.spread(trace.maps[channel], smooth=view.smooth)
+        marks.append(
+            Heatmap(
+                values,
+                label=tr("activation"),
+                low=low,
+                colormap=colormap,
+                opacity=view.opacity,
+                extent=whole(result),
+                smooth=True,
+                key="channel",
+            )
+        )
+        title = tr("Channel {channel} on the picture", channel=channel)
+    params: Params = result.task.params
+    if trace.position is not None and params.position is not None:
+        marks += position_marks(trace)
+        width, height = result.frame.size
+        x, y = params.position
+        place = (min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height)))
+        marks.append(Handles("position", "point", place, colour=CELL, bounds=whole(result), key="position"))
+    return Pane("picture", title, tuple(marks), space="picture", size=size(result))
+
+
+def position_marks(trace: Trace) -> list[Mark]:
+    """The cell and its theoretical receptive field."""
+    position = trace.position
+    assert position is not None
+    found: list[Mark] = [
+        Boxes(np.array([trace.cells.box(position.row, position.column)]), colours=CELL, width=1.5, key="cell")
+    ]
+    if position.box is not None:
+        words = tr("sees everything")
+        if position.size is not None:
+            words = tr("sees {width} × {height} px", width=position.size[0], height=position.size[1])
+        found.append(
+            Boxes(np.array([position.box]), labels=(words,), colours=FIELD, styles="dashed", key="receptive field")
+        )
+    return found
+
+
+def field_pane(result: Result) -> Pane:
+    trace: Trace = result.trace
+    position = trace.position
+    assert position is not None
+    assert position.effective is not None
+    # Gradients fall off fast: their square roots show the rim as well as the middle.
+    drawn = np.where(position.effective >= FAINT, np.sqrt(position.effective), np.nan)
+    heat = Heatmap(
+        drawn,
+        label=tr("√ of gradient"),
+        low=0.0,
+        high=1.0,
+        colormap="magma",
+        opacity=0.85,
+        extent=whole(result),
+        smooth=True,
+        key="effective",
+    )
+    marks = (Image(result.frame.image), heat, *position_marks(trace))
+    return Pane("field", tr("Effective receptive field"), marks, space="picture", size=size(result))
+
+
+def cam_pane(result: Result, view: View) -> Pane:
+    trace: Trace = result.trace
+    assert trace.cam is not None
+    heat = Heatmap(
+        trace.cells.spread(trace.cam.map, smooth=view.smooth),
+        label=tr("speaks for it"),
+        low=0.0,
+        colormap="magma",
+        opacity=view.opacity,
+        extent=whole(result),
+        smooth=True,
+        key="cam",
+    )
+    name = class_names(result)[trace.cam.class_index]
+    title = tr("Grad-CAM: {name}", name=name)
+    return Pane("cam", title, (Image(result.frame.image), heat), space="picture", size=size(result))
+
+
+def channels_pane(trace: Trace, view: View, channel: int) -> Pane:
+    """Tiles, or bars where each channel is one number."""
+    order = shown_tiles(trace, view)
+    count, height, width = trace.maps.shape
+    place = np.flatnonzero(order == channel)
+    selected = int(place[0]) if len(place) else None
+    if not is_map(trace):
+        bars = Bars(trace.maps[order, 0, 0], label=tr("activation"), selected=selected, key="channels")
+        title = tr("{layer}: {count} numbers", layer=trace.layer, count=count)
+        axes = (Axis(tr("place in the order")), Axis(tr("activation")))
+        return Pane("channels", title, (bars,), axes=axes)
+    colormap, low = colours(trace)
+    tiles = Tiles(
+        trace.maps[order],
+        titles=tuple(str(i) for i in order),
+        label=tr("activation"),
+        low=low,
+        each=view.own_range,
+        colormap=colormap,
+        selected=selected,
+        key="channels",
+    )
+    title = tr(
+        "{layer}: {count} channels of {width} × {height} cells",
+        layer=trace.layer,
+        count=count,
+        width=width,
+        height=height,
+    )
+    if len(order) < count:
+        title = tr(
+            "{layer}: {shown} of {count} channels of {width} × {height} cells",
+            layer=trace.layer,
+            shown=len(order),
+            count=count,
+            width=width,
+            height=height,
+        )
+    return Pane("channels", title, (tiles,))
+
+
+def classes_pane(result: Result) -> Pane:
+    trace: Trace = result.trace
+    assert trace.probabilities is not None
+    best = top_classes(trace)
+    names = class_names(result)
+    chosen = list(best).index(trace.cam.class_index) if trace.cam and trace.cam.class_index in best else None
+    bars = Bars(
+        100 * trace.probabilities[best].astype(np.float64),
+        labels=tuple(names[i] for i in best),
+        label=tr("probability"),
+        horizontal=True,
+        selected=chosen,
+        key="classes",
+    )
+    title = tr("Most likely of {count} classes", count=len(names))
+    axes = (Axis(tr("probability"), "%", low=0.0, high=100.0), Axis(""))
+    return Pane("classes", title, (bars,), axes=axes)
+
+
+def histogram_pane(trace: Trace) -> Pane:
+    numbers = trace.statistics
+    title = tr("Activations of the layer")
+    if numbers.sampled > 1:
+        title = tr("Activations of the layer (one of {step} counted)", step=numbers.sampled)
+    bars = Bars(numbers.counts, edges=numbers.edges, label=tr("count"), key="histogram")
+    return Pane("histogram", title, (bars,), axes=(Axis(tr("activation")), Axis(tr("count"), log=True)))
+
+
+def statistics_pane(trace: Trace, channel: int) -> Pane:
+    numbers = trace.statistics
+    layer, channels = numbers.layer, numbers.channels
+    rows: list[tuple[str | float | int, ...]] = [
+        (tr("highest"), layer.high, float(channels.high[channel])),
+        (tr("mean"), layer.mean, float(channels.mean[channel])),
+        (tr("lowest"), layer.low, float(channels.low[channel])),
+        (tr("exactly zero"), percent(layer.zero), percent(float(channels.zero[channel]))),
+    ]
+    if numbers.limit is not None:
+        saturated = percent(layer.saturated), percent(float(channels.saturated[channel]))
+        rows.append((tr("at the limit {limit:g}", limit=numbers.limit), *saturated))
+    rows.append((tr("standard deviation"), layer.deviation, float(channels.deviation[channel])))
+    columns = (
+        TableColumn(""),
+        TableColumn(tr("layer")),
+        TableColumn(tr("channel {channel}", channel=channel)),
+    )
+    return Pane("statistics", tr("Statistics"), (Table(columns, tuple(rows), key="statistics"),))
+
+
+def notes(result: Result) -> "Iterator[Note]":
+    """What a student should be warned of, in as few lines as can be."""
+    trace: Trace = result.trace
+    params: Params = result.task.params
+    numbers = trace.statistics
+    count = len(trace.maps)
+    warnings = []
+    if numbers.nan or numbers.infinite:
+        warnings.append(
+            tr(
+                "{nan} activations are NaN and {infinite} infinite; the statistics leave them out.",
+                nan=numbers.nan,
+                infinite=numbers.infinite,
+            )
+        )
+    if numbers.never.any():
+        dead = int(numbers.never.sum())
+        if numbers.frames > 1:
+            warnings.append(
+                tr(
+                    "{dead} of {count} channels were zero everywhere on all {frames} pictures: dead units?",
+                    dead=dead,
+                    count=count,
+                    frames=numbers.frames,
+                )
+            )
+        else:
+            warnings.append(
+                tr(
+                    "{dead} of {count} channels are zero everywhere on this picture: dead units?",
+                    dead=dead,
+                    count=count,
+                )
+            )
+    if numbers.stuck.any():
+        warnings.append(
+            tr(
+                "{stuck} of {count} channels are saturated: at the limit {limit:g} in more than half of their cells.",
+                stuck=int(numbers.stuck.sum()),
+                count=count,
+                limit=numbers.limit,
+            )
+        )
+    if warnings:
+        yield Note(" ".join(warnings), "warning")
+    said = []
+    if trace.layer != params.layer:
+        said.append(
+            tr("This network has no layer {wanted} to show; {layer} is shown.", wanted=params.layer, layer=trace.layer)
+        )
+    if trace.fit.pressed:
+        width, height = trace.fit.input
+        said.append(tr("The picture is pressed to {width} × {height} px for the network.", width=width, height=height))
+    said += list(unanswered(trace, params))
+    if said:
+        yield Note(" ".join(said))
+
+
+def unanswered(trace: Trace, params: Params) -> "Iterator[str]":
+    """Why something that was asked for is not shown."""
+    if not is_map(trace) and (params.position is not None or params.grad_cam):
+        yield tr("This layer has no map, so it has no positions and no Grad-CAM.")
+    elif params.grad_cam and trace.cam is None:
+        yield tr("This network gives no class scores, so there is no Grad-CAM.")
+    operation = trace.network.fields.get(trace.layer)
+    if params.position is not None and isinstance(operation, str):
+        yield tr(
+            "The theoretical receptive field is not known: it cannot be followed through {operation}.",
+            operation=operation,
+        )
+    if trace.position is not None and trace.position.effective is not None and not trace.position.effective.any():
+        yield tr("No pixel moves this unit: its activations are switched off (zero) here.")
+
+
+def values(result: Result, channel: int) -> dict[str, object]:
+    """For the explanation's {names}."""
+    trace: Trace = result.trace
+    count, height, width = trace.maps.shape
+    made = card(result.task.params.network)
+    layer = trace.network.layers[trace.layer]
+    field = trace.network.field(trace.layer)
+    seen = f"{field.size[0]} × {field.size[1]}" if field is not None and field.size is not None else "–"
+    step = f"{field.stride[0]:g}" if field is not None and field.stride is not None else "–"
+    effective = trace.position is not None and trace.position.effective is not None
+    cam = trace.cam
+    return {
+        "network": made.title,
+        "training": tr(made.training_data),
+        "score": tr(made.score),
+        "layer": trace.layer,
+        "type": layer.type,
+        "parameters": f"{layer.parameters:,}".replace(",", " "),
+        "channels": count,
+        "rows": height,
+        "columns": width,
+        "channel": channel,
+        "input": f"{trace.fit.input[0]} × {trace.fit.input[1]}",
+        "picture": f"{trace.fit.picture[0]} × {trace.fit.picture[1]}",
+        "field": seen,
+        "stride": step,
+        "ninety": percent(trace.position.ninety) if effective and trace.position is not None else "–",
+        "zero": percent(trace.statistics.layer.zero),
+        "class": class_names(result)[cam.class_index] if cam is not None else "–",
+    }
+
+
+def class_names(result: Result) -> tuple[str, ...]:
+    return card(result.task.params.network).label_names(language())
+
+
+def top_classes(trace: Trace) -> NDArray[np.intp]:
+    assert trace.probabilities is not None
+    return np.argsort(-trace.probabilities, kind="stable")[:TOP]
+
+
+def percent(share: float) -> str:
+    """``38 %``; what is not quite none or not quite all does not look like it."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.3g} %"
+
+
+def whole(result: Result) -> tuple[float, float, float, float]:
+    width, height = result.frame.size
+    return 0.0, 0.0, float(width), float(height)
+
+
+def size(result: Result) -> tuple[float, float]:
+    width, height = result.frame.size
+    return float(width), float(height)
