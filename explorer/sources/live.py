@@ -108,7 +108,9 @@ class LiveSource(Source):
             self._keep_reading()
             if timeout is None:
                 timeout = max(0.0, self._last_news + self.patience - self._clock()) or self.patience
-            self._change.wait_for(lambda: self._newest or self._failure or self._closed, timeout)
+            self._change.wait_for(
+                lambda: self._newest or self._failure or self._closed or self._trouble != self.message, timeout
+            )
             if self._failure:
                 raise self._failure
             if self._closed:

@@ -90,8 +90,10 @@ class VideoSource(Source):
         self._target = max(0, index)
 
     def skip(self, count: int) -> int:
+        """At most MOST_SKIPPED, and never the last frame."""
+        most = min(count, MOST_SKIPPED, (self.length or self._next) - 1 - self._next)
         passed = 0
-        while self._target is None and passed < min(count, MOST_SKIPPED) and self._capture.grab():
+        while self._target is None and passed < most and self._capture.grab():
             passed += 1
         self._next += passed
         return passed

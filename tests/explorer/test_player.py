@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -50,18 +51,12 @@ class Watched:
         return self.player.state
 
     def until(self, condition: Callable[[PlayerState], Any]) -> PlayerState:
-        """Waits until the state is so."""
-        found: list[PlayerState] = []
-
-        def holds() -> bool:
-            state = self.player.state
-            if condition(state):
-                found.append(state)
-            return bool(found)
-
+        """Waits until the player tells of a change and the state is so."""
+        until = time.monotonic() + LIMIT
         with self._change:
-            assert self._change.wait_for(holds, LIMIT), self.player.state
-        return found[0]
+            while not condition(state := self.player.state):
+                assert self._change.wait(until - time.monotonic()), state
+        return state
 
     def until_shown(self, count: int) -> None:
         with self._change:
@@ -170,7 +165,7 @@ def test_a_picture_is_shown_once(watched: Watched, tmp_path: Path) -> None:
         command()
     watched.settle()
     assert watched.indices == [0]
-    assert watched.player._until_due() is None, "nothing wakes the thread for a still picture"
+    assert watched.player._now.until_due() is None, "nothing wakes the thread for a still picture"
 
 
 def test_a_note_on_the_frame_is_the_message(watched: Watched) -> None:
@@ -377,7 +372,7 @@ def test_a_folder_goes_forward_and_back(watched: Watched, folder: Path) -> None:
     watched.player.next()
     watched.settle()
     assert watched.state.index == 5
-    assert watched.player._until_due() is None
+    assert watched.player._now.until_due() is None
 
 
 def test_a_folder_skips_a_bad_picture_with_a_message(watched: Watched, folder: Path) -> None:
