@@ -140,12 +140,24 @@ def interpolated(source: Array, area: Area, clip: Area, scratch: Scratch) -> Sho
     return Shown(made, left, top)
 
 
-def shrunk(source: Array, size: tuple[int, int], scratch: Scratch) -> Array:
-    """Averages (H, W) or (H, W, C) down to size (w, h), w <= W and h <= H: whole factors by area, the rest bilinear."""
+def shrunk(source: Array, size: tuple[int, int], scratch: Scratch, unit: tuple[int, int] | None = None) -> Array:
+    """Averages (H, W) or (H, W, C) down to size (w, h), w <= W and h <= H.
+
+    Whole factors by area, what is left bilinear: several times as fast as by area throughout.
+
+    Args:
+        unit: (w, h) of cells that repeat in the source and must not be mixed; the size is a multiple of their number.
+    """
     import cv2
 
     height, width = source.shape[:2]
     fx, fy = max(1, width // size[0]), max(1, height // size[1])
+    if unit is not None:
+        fx, fy = _divisor(unit[0], width / size[0]), _divisor(unit[1], height / size[1])
+        if max(width / fx / size[0], height / fy / size[1]) > 2:
+            # No whole factor comes near, and bilinear alone would skip cells.
+            out = scratch.array("shrunk", (size[1], size[0], *source.shape[2:]), source.dtype)
+            return resize(source, size, out, cv2.INTER_AREA)
     if fx > 1 or fy > 1:
         part = source[: height // fy * fy, : width // fx * fx]
         out = scratch.array("whole factors", (height // fy, width // fx, *source.shape[2:]), source.dtype)
@@ -154,6 +166,11 @@ def shrunk(source: Array, size: tuple[int, int], scratch: Scratch) -> Array:
         out = scratch.array("shrunk", (size[1], size[0], *source.shape[2:]), source.dtype)
         source = resize(source, size, out, cv2.INTER_LINEAR)
     return source
+
+
+def _divisor(number: int, most: float) -> int:
+    """The largest whole divisor of a number up to ``most``."""
+    return max(factor for factor in range(1, max(1, int(most)) + 1) if number % factor == 0)
 
 
 def averaged(source: Array, area: Area, clip: Area, scratch: Scratch) -> Shown | None:

@@ -1,5 +1,6 @@
 """Boxes, points, segments, arrows and words that lie on a picture or chart."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,21 @@ def item_name(kind: str, index: int, labels: tuple[str, ...]) -> str:
     """What the read-out calls an item: its number, and its label where it has one."""
     name = f"{kind} {index}"
     return f"{name} · {labels[index]}" if index < len(labels) and labels[index] else name
+
+
+def width_of(width: float | Sequence[float], index: int) -> float:
+    """The line width of one item."""
+    return width if isinstance(width, int | float) else width[index % len(width)]
+
+
+def by_width(width: float | Sequence[float], indices: list[int]) -> list[tuple[float, list[int]]]:
+    """Items that one pen draws, thin ones first."""
+    if isinstance(width, int | float):
+        return [(width, indices)]
+    found: dict[float, list[int]] = {}
+    for index in indices:
+        found.setdefault(width_of(width, index), []).append(index)
+    return sorted(found.items())
 
 
 def rects(at: Projection, xyxy: NDArray[Any]) -> list[QRectF]:
@@ -47,17 +63,17 @@ class BoxesArtist(Artist[Boxes]):
         drawable = np.asarray(np.isfinite(mark.xyxy).all(axis=1)).tolist()
         found = rects(at, mark.xyxy)
         for colour, style, indices in groups(mark.colours, mark.styles, len(found)):
-            some = [found[i] for i in indices if drawable[i] and found[i].intersects(at.clip)]
-            if not some:
-                continue
             if mark.fill > 0:
+                some = [found[i] for i in indices if drawable[i] and found[i].intersects(at.clip)]
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(at.colour(colour, mark.fill))
                 painter.drawRects(some)
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            for pen in stroke(at, at.colour(colour), mark.width, style):
-                painter.setPen(pen)
-                painter.drawRects(some)
+            for width, same in by_width(mark.width, indices):
+                some = [found[i] for i in same if drawable[i] and found[i].intersects(at.clip)]
+                for pen in stroke(at, at.colour(colour), width, style):
+                    painter.setPen(pen)
+                    painter.drawRects(some)
         if mark.labels and len(found) <= MANY:
             for index, rect in enumerate(found):
                 if index < len(mark.labels) and drawable[index] and rect.intersects(at.clip):
@@ -75,7 +91,7 @@ class BoxesArtist(Artist[Boxes]):
         painter.setBrush(tint)
         painter.drawRect(rect)
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for pen in stroke(at, colour, self.mark.width + 2):
+        for pen in stroke(at, colour, width_of(self.mark.width, index) + 2):
             painter.setPen(pen)
             painter.drawRect(rect)
         if index < len(self.mark.labels):
@@ -209,12 +225,13 @@ class _Lines:
         """The line within reach of a place."""
         if not len(ends):
             return None
-        first, along = ends[:, :2], ends[:, 2:] - ends[:, :2]
         place = np.array([here.x(), here.y()])
         with np.errstate(invalid="ignore", divide="ignore"):
+            first, along = ends[:, :2], ends[:, 2:] - ends[:, :2]
             part = np.clip(((place - first) * along).sum(1) / (along**2).sum(1), 0, 1)
-        part = np.nan_to_num(part)
-        distance = np.nan_to_num(np.linalg.norm(first + along * part[:, None] - place, axis=1), nan=np.inf)
+            # A line of no length is a point.
+            part = np.nan_to_num(part)
+            distance = np.nan_to_num(np.linalg.norm(first + along * part[:, None] - place, axis=1), nan=np.inf)
         index = int(distance.argmin())
         return index if distance[index] <= REACH else None
 

@@ -23,6 +23,8 @@ from explorer.i18n import tr
 
 GAP = 0.06
 """Between tiles, as a part of a tile's longer side."""
+MANY = 4_000_000
+"""Up to so many numbers every one goes into the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,9 @@ class Grid:
     def at(self, x: float, y: float) -> tuple[int, float, float] | None:
         """The tile at (x, y) of the grid, and where inside it; None in a gap."""
         pitch_x, pitch_y = self.pitch
-        column, row = math.floor(x / pitch_x), math.floor(y / pitch_y)
-        inside_x, inside_y = x - column * pitch_x, y - row * pitch_y
+        # A tile's very corner belongs to it, whatever rounding says.
+        column, row = math.floor(x / pitch_x + 1e-9), math.floor(y / pitch_y + 1e-9)
+        inside_x, inside_y = max(0.0, x - column * pitch_x), max(0.0, y - row * pitch_y)
         index = row * self.columns + column
         if not (0 <= column < self.columns and row >= 0 and index < self.count):
             return None
@@ -93,6 +96,7 @@ class TilesArtist(Artist[Tiles]):
         self._paper = Paper()
         self._captions = Paper()
         self._mosaic: tuple[int, NDArray[np.uint8]] | None = None
+        self._gapless = True
         self._locked: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._colormap: Colormap | None = None
         self._aspect = 1.5
@@ -159,6 +163,7 @@ class TilesArtist(Artist[Tiles]):
             low, high = (end[:, None, None] if end.ndim else end for end in (self._low, self._high))
             found = levels(self.mark.values[:, ::step, ::step], low, high)
             grid = self.grid
+            self._gapless = bool(found.size) and int(found.min()) > 0
             missing = grid.rows * grid.columns - grid.count
             if missing:
                 found = np.concatenate([found, np.zeros((missing, *found.shape[1:]), np.uint8)])
@@ -193,15 +198,16 @@ class TilesArtist(Artist[Tiles]):
         left, top, right, bottom = part
         grid, scratch = self.grid, self._paper.scratch
         scale = (area.right - area.left) / grid.extent[2]
-        # Cells much smaller than a device pixel are first thinned out, then averaged: the read-out keeps them all.
-        step = max(1, int(0.5 / scale))
+        # Cells smaller than a device pixel are averaged; of very many, only some are looked at (the read-out has them all).
+        step = max(1, min(int(0.5 / scale), round(math.sqrt(self.mark.values.size / MANY))))
         mosaic = self.mosaic(step)
         height, width = mosaic.shape[0] // grid.rows, mosaic.shape[1] // grid.columns
         small_w, small_h = (
             max(1, min(n, round(cells * scale))) for n, cells in ((width, grid.width), (height, grid.height))
         )
-        if (small_w < width or small_h < height) and mosaic.min() > 0:
-            mosaic = resample.shrunk(mosaic, (grid.columns * small_w, grid.rows * small_h), scratch)
+        if (small_w < width or small_h < height) and self._gapless:
+            size = grid.columns * small_w, grid.rows * small_h
+            mosaic = resample.shrunk(mosaic, size, scratch, unit=(width, height))
             height, width = small_h, small_w
         columns, no_column = _axis(left, right, area.left, scale, grid.pitch[0], grid.width, width, grid.columns)
         rows, no_row = _axis(top, bottom, area.top, scale, grid.pitch[1], grid.height, height, grid.rows)
@@ -261,7 +267,7 @@ class TilesArtist(Artist[Tiles]):
             painter.drawRect(rect.adjusted(-grow, -grow, grow, grow))
 
     def hit(self, x: float, y: float, at: Projection) -> Hit | None:
-        found = self.grid.at(x, y)
+        found = self.grid.at(x, y) if self.mark.values.size else None
         return None if found is None else Hit(found[1], found[2], found[0])
 
     def words(self, hit: Hit) -> str:
