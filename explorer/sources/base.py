@@ -66,7 +66,7 @@ class Source(ABC):
         Raises:
             SourceError: this source cannot seek.
         """
-        raise SourceError(tr("{title} cannot be wound.", title=self.title))
+        raise SourceError(tr("It is not possible to move about in {title}.", title=self.title))
 
     def skip(self, count: int) -> int:
         """Passes over up to ``count`` frames more cheaply than reading them; how many it did."""
