@@ -55,6 +55,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("save_svg", "Save the panel as SVG…", "Ctrl+Shift+G", "Saving"),
     ActionSpec("save_csv", "Save the data as CSV…", "Ctrl+E", "Saving"),
     ActionSpec("save_npz", "Save the data as NPZ…", "Ctrl+Shift+E", "Saving"),
+    ActionSpec("save_files", "Save the panel's own data…", "Ctrl+Shift+J", "Saving"),
     ActionSpec("copy", "Copy the panel", "Ctrl+C", "Saving", "copy"),
     ActionSpec("next_device", "Next device", "Ctrl+D", "Computing"),
     ActionSpec("next_precision", "Next precision", "Ctrl+Shift+P", "Computing"),

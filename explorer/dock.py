@@ -192,12 +192,13 @@ class PanelDock(QDockWidget):
     # -- what the user does
 
     def set_fields(self, values: Mapping[str, Any]) -> None:
-        """Sets fields of Params (computes anew) and of View (draws anew)."""
+        """Sets fields of Params (computes anew) and of View (draws anew); ``name.i`` is item i of a tuple."""
         params_names = {f.name for f in fields(self.params)}
         try:
+            values = dict(whole_field(self.params, self.view, name, value) for name, value in values.items())
             params = replace(self.params, **{k: v for k, v in values.items() if k in params_names})
             view = replace(self.view, **{k: v for k, v in values.items() if k not in params_names})
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             self._say(str(error), "error")
             return
         changed, redraw = params != self.params, view != self.view
@@ -273,6 +274,21 @@ class PanelDock(QDockWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         super().closeEvent(event)
         self.closed.emit()
+
+
+def whole_field(params: Any, view: Any, name: str, value: Any) -> tuple[str, Any]:
+    """Name and new value of a field, of which ``name.i`` sets one item.
+
+    Raises:
+        IndexError: there is no such item.
+        TypeError: the field is no tuple.
+    """
+    field, dot, number = name.partition(".")
+    if not dot:
+        return name, value
+    items = list(getattr(params if hasattr(params, field) else view, field))
+    items[int(number)] = value
+    return field, tuple(items)
 
 
 class _Number(float):

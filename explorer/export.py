@@ -3,10 +3,11 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
 from explorer.i18n import LANGUAGES, set_language, tr
 from explorer.panel import Frame, Panel, Precision, Task, knobs
@@ -14,7 +15,7 @@ from explorer.panel import Frame, Panel, Precision, Task, knobs
 if TYPE_CHECKING:
     from explorer.figure import Figure
 
-KINDS = ("png", "svg", "csv", "npz")
+KINDS = ("png", "svg", "csv", "npz", "json")
 
 
 class UsageError(Exception):
@@ -39,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format",
         default="png,npz",
-        help=f"what to write, of {', '.join(KINDS)}, separated by commas (default: png,npz)",
+        help=f"what to write, of {', '.join(KINDS)}, separated by commas; json is the panel's own data (default: png,npz)",
     )
     parser.add_argument("--size", default="1366x768", help="of the PNG and SVG in pixels (default: 1366x768)")
     parser.add_argument("--theme", default="light", choices=("light", "dark", "projector"))
@@ -100,6 +101,8 @@ def export(wanted: argparse.Namespace) -> int:
         raise UsageError(
             why or tr("There is no panel named {name}; there are {names}.", name=wanted.panel, names=names)
         )
+    if kinds == ("json",) and panel.files is None:
+        raise UsageError(tr("The panel {panel} has no data of its own to save as JSON.", panel=panel.name))
     params, view = apply_settings(panel, wanted.set)
     devices = [device.name for device in find_devices()]
     device = devices[0] if wanted.device == "auto" else wanted.device
@@ -119,9 +122,10 @@ def export(wanted: argparse.Namespace) -> int:
                 sentence = result.error if result else ""
                 print(f"cv-explorer export: {frame.source} {frame.index}: {sentence}", file=sys.stderr)
                 continue
-            save_figure(
-                panel.draw(result, view), wanted.out, f"{panel.name}-{frame.index:06d}", kinds, size, wanted.theme
-            )
+            name = f"{panel.name}-{frame.index:06d}"
+            save_figure(panel.draw(result, view), wanted.out, name, kinds, size, wanted.theme)
+            if "json" in kinds and panel.files is not None:
+                save_files(panel.files(result, view), wanted.out, name)
     finally:
         source.close()
     return failed
@@ -147,8 +151,26 @@ def save_figure(
             save_figure_svg(path, figure, size, THEMES[theme])
         elif kind == "csv":
             save_csv(path, figure)
-        else:
+        elif kind == "npz":
             save_npz(path, figure)
+
+
+def save_files(files: Mapping[str, bytes], folder: Path, name: str) -> list[Path]:
+    """Writes a panel's own files as ``NAME-FILE``; where they are now.
+
+    Raises:
+        SaveError: one cannot be written.
+    """
+    from explorer.save import write_whole
+
+    paths = [folder / f"{name}-{file}" for file in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        write_whole(path, partial(_write, content))
+    return paths
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def apply_settings(panel: Panel, settings: Sequence[str]) -> tuple[Any, Any]:

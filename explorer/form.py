@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,10 +22,14 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.i18n import tr
+from explorer.icons import icon
 from explorer.panel import Knob, Result, knobs
 from explorer.tree import Tree
 
 TICKS = 1000
+PLAY_SECONDS = 20.0
+"""How long playing all steps takes, within the limits of one step's time."""
+FASTEST_MS, SLOWEST_MS = 40.0, 500.0
 
 
 class Form(QWidget):
@@ -44,10 +48,9 @@ class Form(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         has_tree = False
-        for instance in (params, view):
-            for name, (_, knob) in knobs(instance).items():
-                if knob.kind == "hidden":
-                    continue
+        of_all = [(instance, *item) for instance in (params, view) for item in knobs(instance).items()]
+        for instance, name, (_, knob) in sorted(of_all, key=lambda one: not one[2][1].play):
+            if knob.kind != "hidden":
                 control = make_control(name, knob, getattr(instance, name))
                 control.changed.connect(lambda value, name=name: self.changed.emit(name, value))
                 self._controls[name] = control
@@ -55,6 +58,7 @@ class Form(QWidget):
                 layout.addWidget(control, 1 if knob.kind == "tree" else 0)
         if not has_tree:
             layout.addStretch(1)
+        self._show_what_matters(params)
 
     def set_values(self, params: Any, view: Any) -> None:
         """Shows other values; emits nothing."""
@@ -62,6 +66,12 @@ class Form(QWidget):
             for name in knobs(instance):
                 if name in self._controls:
                     self._controls[name].set_value(getattr(instance, name))
+        self._show_what_matters(params)
+
+    def _show_what_matters(self, params: Any) -> None:
+        for control in self._controls.values():
+            if control.knob.when is not None:
+                control.setVisible(control.knob.when(params))
 
     def set_result(self, result: Result) -> None:
         """Takes ranges and choices that depend on the result."""
@@ -153,6 +163,8 @@ class NumberControl(Control):
         self._slider.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._slider.setAccessibleName(label_of(name, knob))
         row = QHBoxLayout()
+        if knob.play:
+            row.addWidget(self._make_play_button())
         row.addWidget(self._slider, 1)
         row.addWidget(self._box)
         layout = QVBoxLayout(self)
@@ -160,6 +172,7 @@ class NumberControl(Control):
         layout.setSpacing(2)
         layout.addWidget(_header(name, knob))
         layout.addLayout(row)
+        self._wanted = value
         self._set_range()
         self._box.valueChanged.connect(self._from_box)
         self._slider.valueChanged.connect(self._from_slider)
@@ -172,6 +185,8 @@ class NumberControl(Control):
             self._high = high
             self._quiet = True
             self._set_range()
+            # A value that was beyond the range before may be within it now, such as the last of more steps.
+            self._show(self._wanted)
             self._quiet = False
 
     def _set_range(self) -> None:
@@ -220,7 +235,13 @@ class NumberControl(Control):
         else:
             self._box.setValue(value)
 
+    def _say(self, value: float) -> None:
+        if not self._quiet:
+            self._wanted = value
+        super()._say(value)
+
     def _show(self, value: float) -> None:
+        self._wanted = value
         if isinstance(self._box, QSpinBox):
             self._box.setValue(int(value))
         else:
@@ -228,6 +249,44 @@ class NumberControl(Control):
         self._slider.blockSignals(True)
         self._slider.setValue(self._to_ticks(value))
         self._slider.blockSignals(False)
+
+    # -- counting up by itself
+
+    def _make_play_button(self) -> QToolButton:
+        self._play = QToolButton()
+        self._play.setCheckable(True)
+        self._play.setToolTip(tr("Play the steps, or pause"))
+        self._play.setAccessibleName(tr("Play the steps, or pause"))
+        self._play.toggled.connect(self._toggle_play)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._play_one)
+        self._show_play_icon()
+        return self._play
+
+    def _toggle_play(self, playing: bool) -> None:
+        self._show_play_icon()
+        if not playing:
+            self._timer.stop()
+            return
+        if self._box.value() >= self._box.maximum():
+            self._box.setValue(int(self._box.minimum()))
+        steps = max(1, round(self._box.maximum() - self._box.minimum()))
+        self._timer.start(round(min(max(PLAY_SECONDS * 1000 / steps, FASTEST_MS), SLOWEST_MS)))
+
+    def _play_one(self) -> None:
+        if self._box.value() >= self._box.maximum():
+            self._play.setChecked(False)
+        else:
+            self._box.stepUp()
+
+    def _show_play_icon(self) -> None:
+        colour = self.palette().buttonText().color().name()
+        self._play.setIcon(icon("pause" if self._play.isChecked() else "play", colour))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if self.knob.play and event.type() == QEvent.Type.PaletteChange:
+            self._show_play_icon()
 
 
 class ChoiceControl(Control):

@@ -8,6 +8,7 @@ A panel is one module in ``explorer/panels`` (or one named by an installed packa
     draw(result, view) -> Figure                 GUI thread; indexes the trace, never computes
     probe(result, view, spot) -> Probe | None    optional: what is under the pointer
     pick(result, view, spot) -> dict | None      optional: what a click sets, by field name
+    files(result, view) -> dict[str, bytes]      optional: files of its own to save, such as detections as JSON
 """
 
 from collections.abc import Callable, Hashable
@@ -197,6 +198,8 @@ class Knob:
     unit: str
     help: str
     log: bool
+    play: bool = False
+    when: Callable[[Any], bool] | None = None
 
 
 def knob(
@@ -212,6 +215,8 @@ def knob(
     unit: str = "",
     help: str = "",
     log: bool = False,
+    play: bool = False,
+    when: Callable[[Any], bool] | None = None,
 ) -> Any:
     """A dataclass field that is a control.
 
@@ -225,6 +230,8 @@ def knob(
         columns: titles of a tree's further columns.
         label, help: words, translated where shown; label defaults to the field's name in plain words.
         log: the slider moves in ratios.
+        play: a whole number that a button counts up by itself, such as the step of an algorithm; it stands above the others.
+        when: of Params, whether the control is shown at all; a value that is not shown keeps.
     """
     if kind is None:
         if isinstance(default, bool):
@@ -235,7 +242,7 @@ def knob(
             kind = "choice"
         else:
             kind = "text"
-    made = Knob(kind, low, high, step, choices, columns, label, unit, help, log)
+    made = Knob(kind, low, high, step, choices, columns, label, unit, help, log, play, when)
     return field(default=default, metadata={"knob": made})
 
 
@@ -264,6 +271,7 @@ class Panel:
     draw: Callable[[Result, Any], Figure]
     probe: Callable[[Result, Any, Spot], Probe | None] | None
     pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None
+    files: Callable[[Result, Any], dict[str, bytes]] | None = None
 
     @classmethod
     def from_module(cls, module: ModuleType) -> "Panel":
@@ -297,4 +305,5 @@ class Panel:
             draw=module.draw,
             probe=getattr(module, "probe", None),
             pick=getattr(module, "pick", None),
+            files=getattr(module, "files", None),
         )

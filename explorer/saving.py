@@ -6,6 +6,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from explorer.desk import Desk
+from explorer.export import save_files
 from explorer.i18n import tr
 from explorer.save import SaveError, save_picture
 from explorer.sources.player import Player
@@ -46,6 +47,27 @@ class Saver:
 
     def save_npz(self) -> None:
         self._save_panel("npz")
+
+    def save_files(self) -> None:
+        """The panel's own files, such as detections, into a folder."""
+        dock = self._desk.active()
+        if dock is None or dock.result is None or dock.panel is None:
+            self._say(tr("There is nothing to save yet."))
+            return
+        if dock.panel.files is None:
+            self._say(tr("This panel has no data of its own; its figure can be saved as CSV or NPZ."))
+            return
+        folder = QFileDialog.getExistingDirectory(self._window, tr("Save the panel's data in"), self.folder)
+        if not folder:
+            return
+        name = f"{dock.name}-{dock.result.frame.index:06d}"
+        try:
+            paths = save_files(dock.panel.files(dock.result, dock.view), Path(folder), name)
+        except SaveError as error:
+            self._say(str(error))
+            return
+        self.folder = folder
+        self._say(tr("Saved as {path}.", path=", ".join(str(path) for path in paths)))
 
     def copy(self) -> None:
         if dock := self._desk.active():
