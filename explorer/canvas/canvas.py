@@ -195,12 +195,14 @@ class Canvas(QWidget):
             self._panes[pane.key] = widget
         self._root = build(figure.layout, lambda pane: self._panes[pane.key], self.theme.space + 2)
         self._layout.insertWidget(1, self._root, 1)
+        self._root.show()
         for widget in self._panes.values():
             widget.show()
         if old_root is not None and old_root is not self._root:
             self._layout.removeWidget(old_root)
             if not isinstance(old_root, PaneWidget):
                 old_root.hide()
+                old_root.setParent(None)
                 old_root.deleteLater()
         for widget in old.values():
             widget.hide()

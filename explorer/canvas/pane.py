@@ -311,7 +311,7 @@ class PaneWidget(QFrame):
     def _set_kind(self, kind: Kind) -> None:
         if self._body is not None:
             self._layout.removeWidget(self._body)
-            self._body.setParent(None)
+            self._body.hide()
             self._body.deleteLater()
         self.kind, self.view, self.table, self.text = kind, None, None, None
         self.artists = []

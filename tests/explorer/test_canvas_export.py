@@ -1,0 +1,274 @@
+"""What is shown, as PNG, SVG, CSV and NPZ: parsed again, also without a window and in a process of its own."""
+
+import csv
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from explorer.canvas.render import canvas_image, canvas_svg, render_png, save_figure_png, save_figure_svg
+from explorer.figure import (
+    Axis,
+    Bars,
+    Boxes,
+    Column,
+    Curve,
+    Figure,
+    Heatmap,
+    Image,
+    Note,
+    Pane,
+    Points,
+    Row,
+    Table,
+    TableColumn,
+    Text,
+    Tiles,
+)
+from explorer.save import SaveError
+from explorer.theme import DARK, LIGHT, THEMES
+from tests.explorer.canvas_for_tests import near, one, pixels, shown, view_of, wheel
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def rich() -> Figure:
+    generator = np.random.default_rng(0)
+    picture = Image(np.full((40, 60, 3), 90, np.uint8))
+    boxes = Boxes(np.array([[10.0, 10, 30, 30]]), ("dog <0.9> & co",), colours="#ff00ff")
+    over = Heatmap(np.array([[0.0, 1.0]]), "score", "%", opacity=0.5, extent=(0, 0, 60, 40), smooth=True)
+    table = Table((TableColumn("name"), TableColumn("time", "ms")), (("first", 1.5), ("second", 2.5)), selected=1)
+    return Figure(
+        Row(
+            (
+                Column(
+                    (
+                        Pane("picture", "The picture", (picture, over, boxes, Points(np.array([[40.0, 20]])))),
+                        Pane("table", "Numbers", (table,)),
+                    )
+                ),
+                Column(
+                    (
+                        Pane("tiles", "Channels", (Tiles(generator.random((6, 4, 4)), label="activation"),)),
+                        Pane(
+                            "loss",
+                            "Loss",
+                            (Curve(np.arange(9.0), np.arange(9.0), "train"),),
+                            axes=(Axis("step"), Axis("loss")),
+                        ),
+                        Pane(
+                            "counts", "Counts", (Bars(np.arange(5), edges=np.arange(6.0)),), axes=(Axis("x"), Axis("n"))
+                        ),
+                        Pane("text", "Words", (Text("what to see 看什么"),)),
+                    )
+                ),
+            )
+        ),
+        notes=(Note("mind the gap", "warning"),),
+    )
+
+
+def load(path: Path) -> np.ndarray:
+    """(H, W, 3) pixels of a PNG."""
+    with PillowImage.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def words(root: ET.Element) -> str:
+    return " ".join("".join(element.itertext()) for element in root.iter(f"{SVG}text"))
+
+
+def test_png_without_a_window_has_its_size_and_theme(qtbot: QtBot, tmp_path: Path) -> None:
+    for theme in THEMES.values():
+        image = render_png(rich(), (900, 600), theme)
+        assert (image.width(), image.devicePixelRatio()) == (900, 1.0)
+        assert 540 <= image.height() <= 600
+        found = pixels(image)
+        assert near(tuple(found[1, 450]), theme.window, 2)
+        assert len(np.unique(found.reshape(-1, 3), axis=0)) > 100
+    save_figure_png(tmp_path / "a.png", rich(), (900, 600), LIGHT)
+    assert load(tmp_path / "a.png").shape[1] == 900
+
+
+def test_scale_gives_more_pixels_of_the_same_drawing(qtbot: QtBot) -> None:
+    once, twice = render_png(rich(), (800, 500), LIGHT), render_png(rich(), (800, 500), LIGHT, scale=2)
+    assert (twice.width(), twice.height()) == (2 * once.width(), 2 * once.height())
+    small = pixels(once).astype(float)
+    large = pixels(twice).astype(float)
+    mean = large.reshape(once.height(), 2, once.width(), 2, 3).mean(axis=(1, 3))
+    assert np.abs(mean - small).mean() < 4
+
+
+def test_png_of_the_screen_shows_what_the_screen_shows(qtbot: QtBot, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    canvas = shown(qtbot, one(Image(picture)))
+    wheel(canvas, 4, 4, 3)
+    QApplication.processEvents()
+    grabbed = pixels(view_of(canvas).grab().toImage())
+    canvas.save_png(tmp_path / "a.png", scale=1)
+    saved = load(tmp_path / "a.png")
+    corner = view_of(canvas).mapTo(canvas, view_of(canvas).rect().topLeft())
+    part = saved[corner.y() : corner.y() + grabbed.shape[0], corner.x() : corner.x() + grabbed.shape[1]]
+    assert np.abs(part.astype(int) - grabbed).mean() < 1
+
+
+def test_png_of_one_pane(qtbot: QtBot, tmp_path: Path) -> None:
+    canvas = shown(qtbot, rich(), (900, 600))
+    canvas.save_png(tmp_path / "a.png", "table", scale=2)
+    height, width = load(tmp_path / "a.png").shape[:2]
+    assert (width, height) == (2 * canvas.pane("table").width(), 2 * canvas.pane("table").height())
+    with pytest.raises(KeyError):
+        canvas.save_png(tmp_path / "b.png", "nothing")
+
+
+def test_svg_keeps_words_and_shapes(qtbot: QtBot, tmp_path: Path) -> None:
+    canvas = shown(qtbot, rich(), (900, 600))
+    canvas.save_svg(tmp_path / "a.svg")
+    root = ET.parse(tmp_path / "a.svg").getroot()
+    assert root.tag == f"{SVG}svg"
+    assert root.get("width") == "900"
+    said = words(root)
+    for text in (
+        "The picture",
+        "dog <0.9> & co",
+        "score (%)",
+        "time (ms)",
+        "second",
+        "train",
+        "step",
+        "看什么",
+        "mind the gap",
+    ):
+        assert text in said, text
+    # Picture, heat map, six tiles, two legends: what has cells is an image; the box and the curve are shapes.
+    assert len(list(root.iter(f"{SVG}image"))) == 10
+    strokes = {element.get("stroke") for element in root.iter(f"{SVG}g")}
+    assert {"#ff00ff", LIGHT.palette[0]} <= strokes
+    assert all("sans-serif" in g.get("font-family", "sans-serif") for g in root.iter(f"{SVG}g"))
+
+
+def test_svg_is_drawn_like_the_png(qtbot: QtBot) -> None:
+    from PySide6.QtCore import QByteArray
+    from PySide6.QtGui import QPainter
+    from PySide6.QtSvg import QSvgRenderer
+
+    canvas = shown(qtbot, rich(), (900, 600))
+    png = canvas_image(canvas, "picture", 1)
+    renderer = QSvgRenderer(QByteArray(canvas_svg(canvas, "picture")))
+    assert renderer.isValid()
+    drawn = QImage(png.size(), QImage.Format.Format_RGB32)
+    painter = QPainter(drawn)
+    renderer.render(painter)
+    painter.end()
+    assert np.abs(pixels(drawn).astype(int) - pixels(png)).mean() < 6
+
+
+def test_svg_without_a_window_and_zoomed_stays_inside_its_pane(qtbot: QtBot, tmp_path: Path) -> None:
+    save_figure_svg(tmp_path / "a.svg", rich(), (800, 500), DARK)
+    root = ET.parse(tmp_path / "a.svg").getroot()
+    parts = [g for g in root if g.get("clip-path")]
+    clips = {f"url(#{clip.get('id')})" for clip in root.iter(f"{SVG}clipPath")}
+    assert parts
+    assert {g.get("clip-path") for g in parts} <= clips
+
+
+def test_csv_and_npz_of_a_pane_and_of_all(qtbot: QtBot, tmp_path: Path) -> None:
+    canvas = shown(qtbot, rich())
+    canvas.save_csv(tmp_path / "a.csv", "table")
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file)) == [["name", "time (ms)"], ["first", "1.5"], ["second", "2.5"]]
+    canvas.save_csv(tmp_path / "all.csv")
+    assert "# The picture / boxes" in (tmp_path / "all.csv").read_text("utf-8-sig")
+    canvas.save_npz(tmp_path / "a.npz", "tiles")
+    with np.load(tmp_path / "a.npz") as read:
+        assert read["tiles.tiles.values"].shape == (6, 4, 4)
+        assert not any(name.startswith("picture") for name in read.files)
+
+
+def test_copy_puts_the_picture_on_the_clipboard(qtbot: QtBot) -> None:
+    canvas = shown(qtbot, rich())
+    canvas.copy("picture")
+    image = QApplication.clipboard().image()
+    assert image.width() == 2 * canvas.pane("picture").width()
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "csv", "npz"])
+def test_the_menu_saves_what_was_there_when_it_was_opened(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    canvas = shown(qtbot, one(Heatmap(np.array([[1.0]]))))
+    asked: list[str] = []
+
+    def choose(parent: object, title: str, start: str, kinds: str) -> tuple[str, str]:
+        asked.append(Path(start).name)
+        # Frames go on arriving while the dialog is open.
+        canvas.set_figure(one(Heatmap(np.array([[7.0]]))))
+        return str(tmp_path / "chosen"), kinds
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    canvas.pane("p").wished.emit(kind)
+    assert asked == [f"p.{kind}"]
+    path = tmp_path / f"chosen.{kind}"
+    assert path.stat().st_size > 0
+    if kind == "npz":
+        with np.load(path) as read:
+            assert read["p.heatmap.values"].tolist() == [[1.0]]
+    if kind == "csv":
+        assert path.read_text("utf-8-sig").splitlines()[1] == "0,1.0"
+
+
+def test_the_menu_says_what_went_wrong_and_does_nothing_when_cancelled(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canvas = shown(qtbot, one(Heatmap(np.array([[1.0]]))))
+    said: list[str] = []
+    monkeypatch.setattr(QMessageBox, "warning", lambda parent, title, text: said.append(text))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "missing" / "a.csv"), ""))
+    canvas.pane("p").wished.emit("csv")
+    assert len(said) == 1
+    assert "folder does not exist" in said[0]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
+    canvas.pane("p").wished.emit("csv")
+    assert len(said) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failing_to_save_raises(qtbot: QtBot, tmp_path: Path) -> None:
+    canvas = shown(qtbot, rich())
+    for save in (canvas.save_png, canvas.save_svg, canvas.save_csv, canvas.save_npz):
+        with pytest.raises(SaveError):
+            save(tmp_path / "missing" / "file")
+    with pytest.raises(SaveError):
+        save_figure_png(tmp_path / "missing" / "a.png", rich(), (300, 200), LIGHT)
+
+
+def test_headless_in_a_process_without_an_application(tmp_path: Path) -> None:
+    program = """
+import sys
+import numpy as np
+from explorer.canvas.render import save_figure_png, save_figure_svg
+from explorer.figure import Figure, Heatmap, Pane
+from explorer.theme import DARK
+figure = Figure(Pane("p", "中文", (Heatmap(np.eye(4), "score"),)))
+for number in range(2):
+    save_figure_png(sys.argv[1] + f"/{number}.png", figure, (300, 200), DARK)
+save_figure_svg(sys.argv[1] + "/a.svg", figure, (300, 200), DARK)
+"""
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = (load(tmp_path / f"{number}.png") for number in range(2))
+    assert first.shape[1] == 300
+    assert np.array_equal(first, second)
+    assert near(tuple(first[1, 1].tolist()), DARK.window, 2)
+    assert "中文" in (tmp_path / "a.svg").read_text("utf-8")
