@@ -93,6 +93,7 @@ class Desk(QObject):
         self._window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
         if len(self.docks) == 1:
             self._window.splitDockWidget(self.docks[0], dock, Qt.Orientation.Horizontal)
+            self._window.resizeDocks([self.docks[0], dock], [1, 1], Qt.Orientation.Horizontal)
         elif self.docks:
             self._window.tabifyDockWidget(self.docks[-1], dock)
         self.docks.append(dock)
@@ -143,7 +144,7 @@ class Desk(QObject):
 
     def toggle_side(self) -> None:
         if dock := self.active():
-            dock.side.setVisible(dock.side.isHidden())
+            dock.show_side(dock.side.isHidden())
 
     # -- the engine
 

@@ -7,15 +7,17 @@ from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtGui import QCloseEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QDockWidget,
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QScrollArea,
     QSplitter,
     QTabWidget,
     QTextBrowser,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +26,7 @@ from explorer.canvas import Canvas
 from explorer.figure import Figure, Image, Pane, Spot
 from explorer.form import Form
 from explorer.i18n import tr
+from explorer.icons import icon
 from explorer.panel import Frame, Panel, Precision, Result, Stage, Task
 from explorer.session import OpenPanel, fields_from_json, fields_to_json
 from explorer.theme import Theme, set_role
@@ -31,7 +34,10 @@ from explorer.timing import Timing
 from explorer.waterfall import Waterfall
 
 log = logging.getLogger(__name__)
-SIDE_WIDTH = 290
+SIDE_WIDTH = 22
+"""Width of the controls, in heights of the theme's letters."""
+ROOMY = 54
+"""From this width on, in the same unit, a panel shows its controls by itself."""
 
 
 class PanelDock(QDockWidget):
@@ -62,6 +68,8 @@ class PanelDock(QDockWidget):
         self._remembered = opened.fields
         self._form: Form | None = None
         self._seen = False
+        self._theme = theme
+        self._side_wanted: bool | None = None
         self._figure_values: Mapping[str, object] = {}
 
         self.canvas = Canvas()
@@ -87,14 +95,24 @@ class PanelDock(QDockWidget):
         self.side.addTab(self._explain, tr("Explanation"))
         self.side.currentChanged.connect(lambda _: self._fill_explanation())
         self.waterfall = Waterfall(theme)
+        self._side_button = QToolButton()
+        self._side_button.setObjectName("side_button")
+        self._side_button.setCheckable(True)
+        self._side_button.setAutoRaise(True)
+        self._side_button.clicked.connect(self.show_side)
 
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.side)
         split.addWidget(self.canvas)
         split.setStretchFactor(0, 0)
         split.setStretchFactor(1, 1)
-        split.setSizes([SIDE_WIDTH, 1000])
+        split.setSizes([SIDE_WIDTH * theme.font, 1000])
         split.setChildrenCollapsible(False)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(4, 0, 0, 0)
+        foot.setSpacing(0)
+        foot.addWidget(self._side_button)
+        foot.addWidget(self.waterfall, 1)
         body = QWidget()
         layout = QVBoxLayout(body)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -102,7 +120,7 @@ class PanelDock(QDockWidget):
         layout.addWidget(self._message)
         layout.addWidget(self._progress)
         layout.addWidget(split, 1)
-        layout.addWidget(self.waterfall)
+        layout.addLayout(foot)
         self.setWidget(body)
         self.visibilityChanged.connect(self._visibility_changed)
 
@@ -165,7 +183,21 @@ class PanelDock(QDockWidget):
         """It is open, in front of its tab group, and its window is not minimised."""
         return self._seen and self.isVisible() and not self.window().isMinimized()
 
+    def show_side(self, wanted: bool) -> None:
+        """Shows or hides the controls, from now on by the user's wish and no longer by the room there is."""
+        self._side_wanted = wanted
+        self._fit_side()
+
+    def _fit_side(self) -> None:
+        roomy = self.width() >= ROOMY * self._theme.font
+        shown = roomy if self._side_wanted is None else self._side_wanted
+        self.side.setVisible(shown)
+        self._side_button.setChecked(shown)
+
     def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self._side_button.setIcon(icon("tune", theme.text))
+        self._fit_side()
         self.canvas.set_theme(theme)
         self.waterfall.set_theme(theme)
         if self.result is not None:
@@ -175,6 +207,8 @@ class PanelDock(QDockWidget):
         """Words again: title, controls, explanation, picture."""
         self.side.setTabText(0, tr("Controls"))
         self.side.setTabText(1, tr("Explanation"))
+        self._side_button.setToolTip(tr("Show or hide the controls"))
+        self._side_button.setAccessibleName(tr("Show or hide the controls"))
         self.canvas.retranslate()
         if self.panel is None:
             return
@@ -270,6 +304,10 @@ class PanelDock(QDockWidget):
         self.shown_changed.emit()
 
     # -- Qt
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_side()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         super().closeEvent(event)

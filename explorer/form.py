@@ -158,7 +158,6 @@ class NumberControl(Control):
             self._box = QDoubleSpinBox()
             self._box.setDecimals(3)
         self._box.setKeyboardTracking(False)
-        self._box.setMinimumWidth(76)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._slider.setAccessibleName(label_of(name, knob))
@@ -392,6 +391,7 @@ class PlaceControl(Control):
     def __init__(self, name: str, knob: Knob, value: tuple[float, ...] | None) -> None:
         super().__init__(name, knob)
         self._text = QLabel()
+        self._text.setWordWrap(True)
         clear = QToolButton()
         clear.setText("×")
         clear.setToolTip(tr("Choose none"))

@@ -10,6 +10,7 @@ from explorer.i18n import tr
 from explorer.panel import Node
 
 VALUE = Qt.ItemDataRole.UserRole
+FOUND_BY = Qt.ItemDataRole.UserRole + 1
 
 
 class Tree(QWidget):
@@ -33,7 +34,7 @@ class Tree(QWidget):
         self._shown.setSourceModel(self._model)
         self._shown.setRecursiveFilteringEnabled(True)
         self._shown.setAutoAcceptChildRows(True)
-        self._shown.setFilterKeyColumn(-1)
+        self._shown.setFilterRole(FOUND_BY)
         self._shown.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self._view = QTreeView()
         self._view.setModel(self._shown)
@@ -106,6 +107,7 @@ class Tree(QWidget):
 
     def _fill(self, node: Node) -> None:
         first = self._items[node.value]
+        first.setData(" ".join((node.value, node.text, *node.cells)), FOUND_BY)
         parent = first.parent() or self._model.invisibleRootItem()
         texts = (node.text, *node.cells)
         for column in range(len(self._titles)):

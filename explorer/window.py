@@ -57,6 +57,7 @@ class MainWindow(QMainWindow):
         self.setObjectName("explorer")
         self.settings = settings
         self.theme = THEMES[settings.theme]
+        self._apply_theme()  # before any widget: those made later take its font
         self._message = message
         self._moved_waits = False
         self._closing = False
@@ -84,7 +85,7 @@ class MainWindow(QMainWindow):
         self._empty.setVisible(not settings.panels)
         self._restore_layout()
         self.set_language(settings.language or language())
-        self.set_theme(settings.theme)
+        self._dress()
         self._tick = QTimer(self)
         self._tick.timeout.connect(self._show_figures)
         self._tick.start(TICK_MS)
@@ -124,7 +125,7 @@ class MainWindow(QMainWindow):
         self._banner.hide()
         bottom = QWidget()
         layout = QVBoxLayout(bottom)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(6, 2, 6, 0)
         layout.setSpacing(2)
         layout.addWidget(self._banner)
         layout.addWidget(self.transport)
@@ -151,7 +152,6 @@ class MainWindow(QMainWindow):
             button.setObjectName(f"button_{name}")
             button.setMenu(menu)
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
             bar.addWidget(button)
 
         bar.addAction(self.actions_by_name["open_file"])
@@ -242,14 +242,24 @@ class MainWindow(QMainWindow):
     def set_theme(self, name: str) -> None:
         """Dresses the whole program in ``light``, ``dark`` or ``projector``."""
         self.theme = THEMES[name]
+        self._apply_theme()
+        self._dress()
+
+    def _apply_theme(self) -> None:
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         apply_theme(app, self.theme)
+
+    def _dress(self) -> None:
+        """What the style sheet does not reach: icons, and what the panels draw."""
         for spec in ACTIONS:
             if spec.icon:
                 self.actions_by_name[spec.name].setIcon(icon(spec.icon, self.theme.text))
+        style = Qt.ToolButtonStyle
+        large = self.theme.name == "projector"
         for drawing, button in self._menu_buttons.items():
             button.setIcon(icon(drawing, self.theme.text))
+            button.setToolButtonStyle(style.ToolButtonIconOnly if large else style.ToolButtonTextBesideIcon)
         self.transport.set_theme(self.theme)
         self.desk.set_theme(self.theme)
 

@@ -114,7 +114,7 @@ def test_what_was_open_is_open_again(start: Callable[..., Program], desktop: Des
     source(again, "coffee")
     wait_until(lambda: sum(place.kind == "PanelDock" for place in again.widgets()) == 2, "both panels")
     remembered = json.loads((again.home / "settings.json").read_text("utf-8"))
-    assert remembered["theme"] == "light"
+    assert remembered["theme"] == "projector"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_bad_input_is_one_sentence_and_the_last_picture_stays(
     banner(program, words)
     source(program, "coffee")
     desktop.key("ctrl+b")
-    source(program, "lemur")
+    source(program, "ireland")
 
 
 def test_a_stream_stops_restarts_and_resumes(start: Callable[..., Program], out: Path, desktop: Desktop) -> None:

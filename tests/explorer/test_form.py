@@ -162,6 +162,9 @@ def test_filtering_shows_matches_and_their_parents_and_keeps_the_choice(form: Fo
     form.set_result(make_result())
     tree = form.control("layer").tree
     view = tree.view
+    tree.findChild(QLineEdit).setText("head")
+    tree.findChild(QLineEdit).setText("features.1")
+    assert view.model().rowCount(view.model().index(0, 0, view.model().index(0, 0))) == 1
     tree.findChild(QLineEdit).setText("relu")
     model = view.model()
     root = model.index(0, 0)
