@@ -14,24 +14,24 @@ PAPER = (
     "Selvaraju et al., Grad-CAM, ICCV 2017"
 )
 EXPLAIN = """
-**A network is a chain of layers.** {network} takes your picture ({picture} px, resized to {input} px) and passes it from layer to
-layer. Each turns the maps it gets into new ones: **{layer}** gives {channels} channels of {columns} × {rows} cells, with
-{parameters} parameters.
+**A network is a chain of layers.** {network} gets your picture ({picture} px, resized to {input} px, nothing cut off) and passes it
+from layer to layer; each turns the maps it gets into new ones. **{layer}** gives {channels} channels of {columns} × {rows} cells and
+has {parameters} parameters.
 
-**A channel is a detector** that looks for the same pattern everywhere. A large activation says: here it is. Early layers find edges
-and colours, later ones textures and parts, the last ones whole things. Choose layers from top to bottom and watch the maps shrink
-while their meaning grows.
+**A channel is a detector** that looks for one pattern everywhere. A large activation says: here it is. Early layers find edges and
+colours, later ones textures and parts, the last ones whole things. Choose layers from top to bottom: the maps shrink, and their
+meaning grows. Each cell is drawn where its receptive field is centred.
 
-**Zeros.** ReLU6 is min(max(x, 0), 6): everything negative becomes 0. {zero} of this layer's activations are exactly zero. A channel
-that is zero on every picture is *dead*; one that is always at the limit is *saturated*: neither learns any more.
+**Zeros.** ReLU6 is min(max(x, 0), 6): everything negative becomes 0. Of this layer's activations {zero} are exactly zero. A channel
+that is zero on every picture is *dead*, one that is always at the limit is *saturated*: it no longer tells pictures apart.
 
-**Receptive field.** Click on the picture. The dashed box is all that the unit there *can* see: r = 1 + Σ (kᵢ − 1) · s₁ ⋯ sᵢ₋₁, with kernel
-sizes k and strides s. Here it is {field} px of the input, and neighbouring cells are {stride} px apart. What the unit *really*
-listens to is less: the effective field shows |∂y/∂x|, how strongly each pixel moves the unit. 90 % of it lies in {ninety} of the
-box's pixels, mostly near the middle.
+**Receptive field.** Click on the picture. The dashed box is all that the unit there *can* see. With kernel sizes k and strides s its
+side is r = 1 + Σᵢ (kᵢ − 1) · s₁ ⋯ sᵢ₋₁; here {field} px of the input, and {stride} px from cell to cell. What the unit *really* listens to
+is less: the effective field is |∂y/∂x|, how strongly each pixel moves the unit. Here 90 % of it lies in {ninety} of the box's
+pixels, most of them near the middle.
 
-**Grad-CAM** asks which places speak for a class, here: {class}. The gradient of the class score y over the layer's channels A gives each a
-weight αₖ = mean of ∂y/∂Aₖ, and the map is max(0, Σ αₖ Aₖ). It is most telling for the last layers.
+**Grad-CAM** shows which places speak for a class (here: {class}). A channel's weight is the mean gradient of the class score y
+over its map A: αₖ = mean(∂y/∂Aₖ). The map is max(0, Σₖ αₖ Aₖ). It tells most for the last layers.
 
-**The network:** {training}. Measured: {score}.
+**Trained on** {training}. **Measured:** {score}.
 """

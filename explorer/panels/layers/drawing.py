@@ -1,9 +1,6 @@
 """From trace to figure: it only picks from what was computed."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-from numpy.typing import NDArray
 
 from explorer.figure import (
     Axis,
@@ -17,22 +14,19 @@ from explorer.figure import (
     Image,
     Layout,
     Mark,
-    Note,
     Pane,
     Row,
     Table,
     TableColumn,
     Tiles,
 )
-from explorer.i18n import language, tr
+from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.layers.controls import Params, View
-from explorer.panels.layers.trace import Trace, card
+from explorer.panels.layers.selection import class_names, is_map, shown_channel, shown_tiles, top_classes
+from explorer.panels.layers.trace import Trace
+from explorer.panels.layers.words import notes, percent, values
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-TOP = 5
 FAINT = 0.03
 """Gradients below this part of the largest are not drawn, so that the picture stays visible around the field."""
 CELL, FIELD = 1, 3
@@ -64,28 +58,9 @@ def draw(result: Result, view: View) -> Figure:
     )
 
 
-def shown_channel(trace: Trace, view: View) -> int:
-    return min(view.channel, len(trace.maps) - 1)
-
-
-def shown_tiles(trace: Trace, view: View) -> NDArray[np.intp]:
-    """Channel numbers of the tiles, in their order."""
-    count = min(view.tiles, len(trace.maps))
-    if view.order == "by activation":
-        strength = trace.statistics.strength if is_map(trace) else trace.maps[:, 0, 0]
-        return np.argsort(-strength, kind="stable")[:count]
-    # The chosen channel is always among them.
-    first = min(max(0, shown_channel(trace, view) - count + 1), len(trace.maps) - count)
-    return np.arange(first, first + count)
-
-
 def colours(trace: Trace) -> tuple[Colormap, float | None]:
     """Colour map and lower end: zero stands out where activations have both signs."""
     return ("diverging", None) if trace.statistics.layer.low < 0 else ("viridis", 0.0)
-
-
-def is_map(trace: Trace) -> bool:
-    return trace.maps.shape[1] * trace.maps.shape[2] > 1
 
 
 def picture_pane(result: Result, view: View, channel: int) -> Pane:
@@ -263,130 +238,6 @@ def statistics_pane(trace: Trace, channel: int) -> Pane:
         TableColumn(tr("channel {channel}", channel=channel)),
     )
     return Pane("statistics", tr("Statistics"), (Table(columns, tuple(rows), key="statistics"),))
-
-
-def notes(result: Result) -> "Iterator[Note]":
-    """What a student should be warned of, in as few lines as can be."""
-    trace: Trace = result.trace
-    params: Params = result.task.params
-    numbers = trace.statistics
-    count = len(trace.maps)
-    warnings = []
-    if numbers.nan or numbers.infinite:
-        warnings.append(
-            tr(
-                "{nan} activations are NaN and {infinite} infinite; the statistics leave them out.",
-                nan=numbers.nan,
-                infinite=numbers.infinite,
-            )
-        )
-    if numbers.never.any():
-        dead = int(numbers.never.sum())
-        if numbers.frames > 1:
-            warnings.append(
-                tr(
-                    "{dead} of {count} channels were zero everywhere on all {frames} pictures: dead units?",
-                    dead=dead,
-                    count=count,
-                    frames=numbers.frames,
-                )
-            )
-        else:
-            warnings.append(
-                tr(
-                    "{dead} of {count} channels are zero everywhere on this picture: dead units?",
-                    dead=dead,
-                    count=count,
-                )
-            )
-    if numbers.stuck.any():
-        warnings.append(
-            tr(
-                "{stuck} of {count} channels are saturated: at the limit {limit:g} in more than half of their cells.",
-                stuck=int(numbers.stuck.sum()),
-                count=count,
-                limit=numbers.limit,
-            )
-        )
-    if warnings:
-        yield Note(" ".join(warnings), "warning")
-    said = []
-    if trace.layer != params.layer:
-        said.append(
-            tr("This network has no layer {wanted} to show; {layer} is shown.", wanted=params.layer, layer=trace.layer)
-        )
-    if trace.fit.pressed:
-        width, height = trace.fit.input
-        said.append(tr("The picture is pressed to {width} × {height} px for the network.", width=width, height=height))
-    said += list(unanswered(trace, params))
-    if said:
-        yield Note(" ".join(said))
-
-
-def unanswered(trace: Trace, params: Params) -> "Iterator[str]":
-    """Why something that was asked for is not shown."""
-    if not is_map(trace) and (params.position is not None or params.grad_cam):
-        yield tr("This layer has no map, so it has no positions and no Grad-CAM.")
-    elif params.grad_cam and trace.cam is None:
-        yield tr("This network gives no class scores, so there is no Grad-CAM.")
-    operation = trace.network.fields.get(trace.layer)
-    if params.position is not None and isinstance(operation, str):
-        yield tr(
-            "The theoretical receptive field is not known: it cannot be followed through {operation}.",
-            operation=operation,
-        )
-    if trace.position is not None and trace.position.effective is not None and not trace.position.effective.any():
-        yield tr("No pixel moves this unit: its activations are switched off (zero) here.")
-
-
-def values(result: Result, channel: int) -> dict[str, object]:
-    """For the explanation's {names}."""
-    trace: Trace = result.trace
-    count, height, width = trace.maps.shape
-    made = card(result.task.params.network)
-    layer = trace.network.layers[trace.layer]
-    field = trace.network.field(trace.layer)
-    seen = f"{field.size[0]} × {field.size[1]}" if field is not None and field.size is not None else "–"
-    step = f"{field.stride[0]:g}" if field is not None and field.stride is not None else "–"
-    effective = trace.position is not None and trace.position.effective is not None
-    cam = trace.cam
-    return {
-        "network": made.title,
-        "training": tr(made.training_data),
-        "score": tr(made.score),
-        "layer": trace.layer,
-        "type": layer.type,
-        "parameters": f"{layer.parameters:,}".replace(",", " "),
-        "channels": count,
-        "rows": height,
-        "columns": width,
-        "channel": channel,
-        "input": f"{trace.fit.input[0]} × {trace.fit.input[1]}",
-        "picture": f"{trace.fit.picture[0]} × {trace.fit.picture[1]}",
-        "field": seen,
-        "stride": step,
-        "ninety": percent(trace.position.ninety) if effective and trace.position is not None else "–",
-        "zero": percent(trace.statistics.layer.zero),
-        "class": class_names(result)[cam.class_index] if cam is not None else "–",
-    }
-
-
-def class_names(result: Result) -> tuple[str, ...]:
-    return card(result.task.params.network).label_names(language())
-
-
-def top_classes(trace: Trace) -> NDArray[np.intp]:
-    assert trace.probabilities is not None
-    return np.argsort(-trace.probabilities, kind="stable")[:TOP]
-
-
-def percent(share: float) -> str:
-    """``38 %``; what is not quite none or not quite all does not look like it."""
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.3g} %"
 
 
 def whole(result: Result) -> tuple[float, float, float, float]:

@@ -9,7 +9,8 @@ from explorer.figure import Boxes, Lit, Mark, Probe, Spot
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.layers.controls import Params, View
-from explorer.panels.layers.drawing import CELL, class_names, is_map, shown_channel, shown_tiles, top_classes
+from explorer.panels.layers.drawing import CELL
+from explorer.panels.layers.selection import class_names, is_map, shown_channel, shown_tiles, top_classes
 from explorer.panels.layers.trace import Trace
 
 PICTURES = ("picture", "field", "cam")
@@ -71,7 +72,7 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
         if not 0 <= spot.index < len(order):
             return None
         found: dict[str, Any] = {"channel": int(order[spot.index])}
-        cell = cell_at(result, view, spot)
+        cell = cell_at(result, view, spot) if is_map(trace) else None
         if cell is not None and params.position is not None:
             x, y = trace.cells.centre(cell[1], cell[2])
             found["position"] = (round(x, 1), round(y, 1))

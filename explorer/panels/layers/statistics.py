@@ -115,7 +115,7 @@ def statistics(maps: NDArray[np.float32], limit: float | None, before: "Statisti
         zero=(len(values) - int(nonzero.sum())) / total,
         saturated=float(full.sum()) / total,
     )
-    silent = (low == 0) & (high == 0)
+    silent = (low == 0) & (high == 0) & (present == size)
     never, frames = silent, 1
     if before is not None and len(before.never) == count:
         never, frames = silent & before.never, before.frames + 1
@@ -144,11 +144,11 @@ def statistics(maps: NDArray[np.float32], limit: float | None, before: "Statisti
 def histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Counts and edges of BINS bars from low to high; where all values are equal, of bars around them."""
     bottom, top = low, high
-    if not np.isfinite(np.float32(BINS / max(high - low, 1e-300))):
-        bottom, top = low - 0.5, high + 0.5
-    scale = BINS / (top - bottom)
+    if high - low < 1e-30:
+        around = max(0.5, abs(low) / 1000)
+        bottom, top = low - around, high + around
     # Counting bytes is many times as fast as counting floats.
-    bars = (values * np.float32(scale) + np.float32(-bottom * scale)).astype(np.uint8)
+    bars = ((values - np.float32(bottom)) * np.float32(BINS / (top - bottom))).astype(np.uint8)
     counts = cv2.calcHist([bars[None]], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     counts[BINS - 1] += counts[BINS:].sum()
     return counts[:BINS], np.linspace(bottom, top, BINS + 1)

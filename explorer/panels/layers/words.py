@@ -1,0 +1,125 @@
+"""Warnings, and what fills the explanation."""
+
+from collections.abc import Iterator
+
+from explorer.figure import Note
+from explorer.i18n import tr
+from explorer.panel import Result
+from explorer.panels.layers.controls import Params
+from explorer.panels.layers.selection import class_names, is_map
+from explorer.panels.layers.trace import Trace, card
+
+
+def notes(result: Result) -> Iterator[Note]:
+    """What a student should be warned of, in as few lines as can be."""
+    trace: Trace = result.trace
+    params: Params = result.task.params
+    numbers = trace.statistics
+    count = len(trace.maps)
+    warnings = []
+    if numbers.nan or numbers.infinite:
+        warnings.append(
+            tr(
+                "{nan} activations are NaN and {infinite} infinite; the statistics leave them out.",
+                nan=numbers.nan,
+                infinite=numbers.infinite,
+            )
+        )
+    if numbers.never.any():
+        dead = int(numbers.never.sum())
+        if numbers.frames > 1:
+            warnings.append(
+                tr(
+                    "{dead} of {count} channels were zero everywhere on all {frames} pictures: dead units?",
+                    dead=dead,
+                    count=count,
+                    frames=numbers.frames,
+                )
+            )
+        else:
+            warnings.append(
+                tr(
+                    "{dead} of {count} channels are zero everywhere on this picture: dead units?",
+                    dead=dead,
+                    count=count,
+                )
+            )
+    if numbers.stuck.any():
+        warnings.append(
+            tr(
+                "{stuck} of {count} channels are saturated: at the limit {limit:g} in more than half of their cells.",
+                stuck=int(numbers.stuck.sum()),
+                count=count,
+                limit=numbers.limit,
+            )
+        )
+    if warnings:
+        yield Note(" ".join(warnings), "warning")
+    said = []
+    if trace.layer != params.layer:
+        said.append(
+            tr("This network has no layer {wanted} to show; {layer} is shown.", wanted=params.layer, layer=trace.layer)
+        )
+    if trace.fit.pressed:
+        width, height = trace.fit.input
+        said.append(tr("The picture’s proportions are changed: the network gets {width} × {height} px.", width=width, height=height))
+    said += list(unanswered(trace, params))
+    if said:
+        yield Note(" ".join(said))
+
+
+def unanswered(trace: Trace, params: Params) -> Iterator[str]:
+    """Why something that was asked for is not shown."""
+    if not is_map(trace) and (params.position is not None or params.grad_cam):
+        yield tr("This layer has no map, so it has no positions and no Grad-CAM.")
+    elif params.grad_cam and trace.cam is None:
+        yield tr("This network gives no class scores, so there is no Grad-CAM.")
+    operation = trace.network.fields.get(trace.layer)
+    if params.position is not None and isinstance(operation, str):
+        yield tr(
+            "The theoretical receptive field is not known: it cannot be followed through {operation}.",
+            operation=operation,
+        )
+    if trace.position is not None and trace.position.effective is not None and not trace.position.effective.any():
+        yield tr("No pixel moves this unit: its activations are switched off (zero) here.")
+
+
+def values(result: Result, channel: int) -> dict[str, object]:
+    """For the explanation's {names}."""
+    trace: Trace = result.trace
+    count, height, width = trace.maps.shape
+    made = card(result.task.params.network)
+    layer = trace.network.layers[trace.layer]
+    field = trace.network.field(trace.layer)
+    seen = f"{field.size[0]} × {field.size[1]}" if field is not None and field.size is not None else "–"
+    step = f"{field.stride[0]:g}" if field is not None and field.stride is not None else "–"
+    effective = trace.position is not None and trace.position.effective is not None
+    cam = trace.cam
+    return {
+        "network": made.title,
+        "training": made.training_data,
+        "score": made.score,
+        "layer": trace.layer,
+        "type": layer.type,
+        "parameters": f"{layer.parameters:,}".replace(",", " "),
+        "channels": count,
+        "rows": height,
+        "columns": width,
+        "channel": channel,
+        "input": f"{trace.fit.input[0]} × {trace.fit.input[1]}",
+        "picture": f"{trace.fit.picture[0]} × {trace.fit.picture[1]}",
+        "field": seen,
+        "stride": step,
+        "ninety": percent(trace.position.ninety) if effective and trace.position is not None else "–",
+        "zero": percent(trace.statistics.layer.zero),
+        "class": class_names(result)[cam.class_index] if cam is not None else "–",
+    }
+
+
+def percent(share: float) -> str:
+    """``38 %``; what is not quite none or not quite all does not look like it."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.3g} %"
