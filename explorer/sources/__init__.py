@@ -6,6 +6,8 @@ Light to import: decoders, OpenCV among them, are loaded by the first :func:`ope
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from explorer.i18n import tr
 from explorer.sources.base import Kind, Source, SourceEnded, SourceError, SourceWaiting
@@ -35,7 +37,7 @@ def open_source(spec: "Spec", **options: Any) -> Source:
     """Opens a source by what names it.
 
     Args:
-        spec: a path (picture, folder or video, told apart by what is there); ``camera:0`` or ``camera:NAME``; an
+        spec: a path or ``file:`` address (picture, folder or video, told apart by what is there); ``camera:0`` or ``camera:NAME``; an
             ``http``, ``https`` or ``rtsp`` address; ``moving:PATH``; or an array, as :class:`picture.MemorySource` takes it.
             Cameras and moving pictures take options behind a question mark: ``moving:a.jpg?fps=60&size=1280x720``,
             ``camera:0?size=1920x1080&fps=30&mirror=1&rotate=90``.
@@ -58,7 +60,9 @@ def open_source(spec: "Spec", **options: Any) -> Source:
         from explorer.sources.moving import MovingSource
 
         return MovingSource(name, **given | options)
-    if "://" in text and not Path(text).exists():
+    if text.startswith("file:"):
+        text = url2pathname(urlsplit(text).path)
+    elif "://" in text and not Path(text).exists():
         from explorer.sources.stream import StreamSource
 
         return StreamSource(text, **options)

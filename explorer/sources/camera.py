@@ -70,6 +70,7 @@ class CameraSource(LiveSource):
 
     kind = "camera"
     tolerated_failures = 5
+    warm_up = 2.0
 
     def __init__(
         self,
@@ -136,6 +137,9 @@ class CameraSource(LiveSource):
         if (self._stamps_move and not moved) or not self._is_listed(now):
             return False
         return moved or self._still or now - self._same_since < LONGEST_STILL
+
+    def failed_sentence(self) -> str:
+        return tr("The camera {name} sends no pictures.", name=self._name)
 
     def lost_sentence(self) -> str:
         return tr("The camera {name} is gone; it resumes when it is plugged in again.", name=self._name)

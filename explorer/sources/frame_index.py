@@ -60,13 +60,13 @@ class FrameIndex:
         with self._change:
             return len(self._stamps) if self._complete else None
 
-    def stamp(self, index: int) -> float | None:
-        """The time stamp of a frame; waits until the packets around it are read. None past the end or where unusable."""
+    def stamp(self, index: int, timeout: float | None = None) -> float | None:
+        """The time stamp of a frame; waits until the packets around it are read. None past the end, too early or where unusable."""
         with self._change:
-            self._change.wait_for(
-                lambda: self._complete or self._closed or not self._usable or len(self._stamps) > index + REORDERED
+            known = self._change.wait_for(
+                lambda: self._complete or self._closed or len(self._stamps) > index + REORDERED, timeout
             )
-            if not self._usable:
+            if not known or not self._usable:
                 return None
             stamps = self._in_order()
             return stamps[index] if index < len(stamps) else None
@@ -109,6 +109,19 @@ class FrameIndex:
         return self._sorted
 
     def _scan(self) -> None:
+        try:
+            self._read_packets()
+        except cv2.error:
+            self.give_up()
+        with self._change:
+            if self._drop_last and self._stamps:
+                self._dropped = self._stamps.pop()
+            if any(after - before <= SAME for before, after in pairwise(self._in_order())):
+                self._usable = False
+            self._complete = not self._closed
+            self._change.notify_all()
+
+    def _read_packets(self) -> None:
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
         batch: list[float] = []
         while not self._closed and capture.grab():
@@ -118,14 +131,6 @@ class FrameIndex:
                 batch = []
         capture.release()
         self._add(batch)
-        with self._change:
-            if self._drop_last and self._stamps:
-                self._dropped = self._stamps.pop()
-            stamps = self._in_order()
-            if any(after - before <= SAME for before, after in pairwise(stamps)):
-                self._usable = False
-            self._complete = not self._closed
-            self._change.notify_all()
 
     def _add(self, batch: list[float]) -> None:
         with self._change:

@@ -53,6 +53,8 @@ class LiveSource(Source):
     live = True
     tolerated_failures = 1
     """Reads in a row that may fail before the connection counts as lost."""
+    warm_up = 0.0
+    """Seconds in which a new connection's reads may fail."""
 
     def __init__(
         self,
@@ -94,6 +96,10 @@ class LiveSource(Source):
     def is_news(self, capture: Capture, image: NDArray[np.uint8]) -> bool:
         """Whether an image just read is a new one and not the last one repeated."""
         return True
+
+    @abstractmethod
+    def failed_sentence(self) -> str:
+        """Says that it never gave a frame."""
 
     @abstractmethod
     def lost_sentence(self) -> str:
@@ -174,11 +180,11 @@ class LiveSource(Source):
             before = self._count
             try:
                 self._read_on(self.connect())
-                self._tell(self.lost_sentence())
+                self._tell(SourceError(self.failed_sentence()))
             except SourceError as error:
-                self._tell(self._trouble or self.lost_sentence(), error)
+                self._tell(error)
             except Exception as error:  # OpenCV raises where a driver misbehaves
-                self._tell(self._trouble or self.lost_sentence(), SourceError(f"{self.title}: {error}"))
+                self._tell(SourceError(f"{self.title}: {error}"))
             wait = FIRST_RETRY if self._count > before else min(2 * wait, LAST_RETRY)
             with self._change:
                 self._change.wait_for(lambda: self._closed, wait)
@@ -187,22 +193,19 @@ class LiveSource(Source):
         """Reads until nothing more comes or nobody wants it."""
         try:
             failures = 0
+            warm = self._clock() + self.warm_up
             while self._wanted():
                 started = self._clock()
                 there, image = capture.read()
                 now = self._clock()
                 if there and image is not None and self.is_news(capture, image):
-                    failures = 0
+                    failures, warm = 0, now
                     self._publish(image, now, now - started)
-                elif there and image is not None:
-                    if now - self._last_news > self.patience:
-                        return
-                    self._pause()
-                else:
-                    failures += 1
-                    if failures == self.tolerated_failures:
-                        return
-                    self._pause()
+                    continue
+                failures = 0 if there else failures + 1
+                if now >= warm and (failures >= self.tolerated_failures or now - self._last_news > self.patience):
+                    return
+                self._pause()
         finally:
             capture.release()
 
@@ -222,12 +225,12 @@ class LiveSource(Source):
             self._trouble = ""
             self._change.notify_all()
 
-    def _tell(self, sentence: str, failure: SourceError | None = None) -> None:
-        """Keeps what went wrong; before the first frame it is the end."""
+    def _tell(self, failure: SourceError) -> None:
+        """The connection is lost; before the first frame that is the end, later it is tried again."""
         with self._change:
             if self._closed or self._reader is not threading.current_thread():
                 return
-            self._trouble = sentence
+            self._trouble = self._trouble or self.lost_sentence()
             if self._count == 0:
-                self._failure = failure or SourceError(sentence)
+                self._failure = failure
             self._change.notify_all()

@@ -102,9 +102,9 @@ class Playback:
             self._shown_at.clear()
             self._held = None
             self._astray = False
+        self._show(frame)
         if former is not None:
             former.close()
-        self._show(frame)
         self._schedule()
 
     def close(self) -> None:

@@ -43,10 +43,13 @@ class StreamSource(LiveSource):
         capture = cv2.VideoCapture(self.url, cv2.CAP_FFMPEG, timeouts)
         if not capture.isOpened():
             capture.release()
-            raise SourceError(tr("The stream {address} cannot be reached.", address=self._address))
+            raise SourceError(self.failed_sentence())
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if 0.1 <= rate <= 1000 else None
         return capture
+
+    def failed_sentence(self) -> str:
+        return tr("The stream {address} cannot be reached.", address=self._address)
 
     def lost_sentence(self) -> str:
         return tr("The stream {address} ended; trying again.", address=self._address)

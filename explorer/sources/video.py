@@ -22,6 +22,8 @@ NEAR = 16
 """Frames ahead that are reached by decoding on rather than by seeking."""
 MOST_SKIPPED = 16
 LONGEST_DELAY = 10.0
+PATIENCE = 2.0
+"""Seconds that a seek waits for the index of a huge file; after that it is inexact until the index is complete."""
 
 
 class VideoSource(Source):
@@ -155,9 +157,9 @@ class VideoSource(Source):
         """Grabs frame ``index`` or the last one before it; False where there is none."""
         if self.length is not None:
             index = min(index, self.length - 1)
-        stamp = self._index.stamp(index)
+        stamp = self._index.stamp(index, PATIENCE)
         if stamp is None:
-            return self._count_to(index)
+            return self._count_to(index) if self._index.count is not None else self._guess(index)
         if self._next <= index <= self._next + NEAR:
             return self._grab_until(stamp)
         start, back = index, BACK
@@ -189,6 +191,14 @@ class VideoSource(Source):
                 return False
             self._next += 1
         return self._capture.grab()
+
+    def _guess(self, index: int) -> bool:
+        """While the index of a huge file is not there yet: where OpenCV takes the frame to be."""
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, index)
+        grabbed = self._capture.grab()
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+        self._next = round(stamp / 1000 * self.fps) if self.fps else index
+        return grabbed
 
     def _restart(self) -> None:
         self._capture.release()

@@ -287,6 +287,32 @@ def test_a_camera_in_use(device: Device) -> None:
         source.read()
 
 
+def test_a_camera_that_sends_nothing(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CameraSource, "warm_up", 0.1)
+    monkeypatch.setattr(Capture, "read", lambda _: (False, None))
+    with (
+        camera(device) as source,
+        pytest.raises(SourceError, match=r"^The camera Test Camera sends no pictures\.$") as caught,
+    ):
+        next_frame(source)
+    assert not isinstance(caught.value, SourceWaiting)
+
+
+def test_a_camera_may_fail_while_it_warms_up(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Capture.read
+    reads: list[int] = []
+
+    def slow_start(capture: Capture) -> Any:
+        reads.append(1)
+        return read(capture) if len(reads) > 20 else (False, None)
+
+    monkeypatch.setattr(CameraSource, "warm_up", LIMIT)
+    monkeypatch.setattr(Capture, "read", slow_start)
+    with camera(device) as source:
+        next_frame(source)
+    assert len(device.opened) == 1
+
+
 def test_a_driver_that_raises(device: Device) -> None:
     def broken(index: int, backend: int) -> Capture:
         raise cv2.error("the driver is broken")

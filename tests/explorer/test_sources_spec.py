@@ -54,6 +54,12 @@ def test_files_take_no_options(tmp_path: Path) -> None:
         open_source(save(tmp_path / "a.png", photograph()), mirror=True)
 
 
+def test_a_file_address_is_a_path(tmp_path: Path) -> None:
+    path = save(tmp_path / "two words ä.png", photograph())
+    with open_source(path.as_uri()) as source:
+        assert (source.kind, source.title, source.read().size) == ("picture", path.name, (64, 48))
+
+
 @pytest.mark.parametrize(
     ("address", "wanted"),
     [

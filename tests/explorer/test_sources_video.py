@@ -1,10 +1,12 @@
 """Video files: every frame exactly however it is reached, and broken files give a sentence."""
 
 import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -221,8 +223,6 @@ def test_damage_in_the_middle_does_not_end_it(video: Callable[..., Path], tmp_pa
 
 
 def test_anamorphic_pixels_become_square(video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    import cv2
-
     class Anamorphic:
         """A capture that states pixels twice as wide as high."""
 
@@ -259,6 +259,48 @@ def test_the_index_knows_frames_by_their_time(video: Callable[..., Path]) -> Non
         assert (index.length, index.stamp(3), index.position(280.0)) == (None, None, None)
     finally:
         index.close()
+
+
+def test_a_seek_does_not_wait_for_ever_for_the_index(
+    video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file so large that reading its packets takes minutes."""
+    go_on = threading.Event()
+    read_packets = FrameIndex._read_packets
+
+    def slow(index: FrameIndex) -> None:
+        go_on.wait(60)
+        read_packets(index)
+
+    monkeypatch.setattr(FrameIndex, "_read_packets", slow)
+    monkeypatch.setattr("explorer.sources.video.PATIENCE", 0.01)
+    source = open_source(video())
+    assert isinstance(source, VideoSource)
+    assert source.length == COUNT
+    source.seek(40)
+    frame = source.read()
+    assert (frame.index, read_number(frame.image)) == (40, 40)
+    assert source.read().index == 41
+    go_on.set()
+    assert source._index.wait(10)
+    source.seek(20)
+    assert read_number(source.read().image) == 20
+    source.close()
+
+
+def test_a_file_whose_packets_cannot_be_read_is_counted(
+    video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: FrameIndex) -> None:
+        raise cv2.error("no packets")
+
+    monkeypatch.setattr(FrameIndex, "_read_packets", broken)
+    with open_source(video()) as source:
+        for index in (30, 10, 11):
+            source.seek(index)
+            frame = source.read()
+            assert (frame.index, read_number(frame.image)) == (index, index)
+        assert source.length == COUNT
 
 
 def test_closing_does_not_wait_for_the_index(tmp_path: Path) -> None:
