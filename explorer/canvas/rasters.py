@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage, QPainter, QTransform
 
 from explorer.canvas import resample
 from explorer.canvas.artist import Artist, Hit, Legend
-from explorer.canvas.colormaps import ends, levels, table, value_range
+from explorer.canvas.colormaps import colour_table, ends, levels, table, value_range
 from explorer.canvas.numbers import quantity
 from explorer.canvas.projection import Projection
 from explorer.figure import Colormap, Extent, Heatmap, Image
@@ -50,6 +50,20 @@ class Paper:
         self._image = QImage(self._buffer.data, width, height, 4 * width, form)
         self._where = QPoint(shown.left, shown.top)
 
+    def hold_levels(self, shown: resample.Shown | None, colours: list[int]) -> None:
+        """Keeps (h, w) uint8 levels in these colours, and their place."""
+        if shown is None:
+            self._image = None
+            return
+        height, width = shown.pixels.shape
+        # Qt wants lines of whole words.
+        buffer = self.scratch.array("levels", (height, -(-width // 4) * 4), np.uint8)
+        buffer[:, :width] = shown.pixels
+        indexed = QImage(buffer.data, width, height, buffer.shape[1], QImage.Format.Format_Indexed8)
+        indexed.setColorTable(colours)
+        self._image = indexed.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+        self._where = QPoint(shown.left, shown.top)
+
     def hold_drawing(self, draw: Callable[[QPainter], None], at: Projection) -> None:
         """Keeps what ``draw`` paints, in logical pixels, over the whole pane."""
         area = at.device_area(at.clip)
@@ -74,10 +88,10 @@ class Paper:
 
 
 def draw_cells(painter: QPainter, rect: QRectF, pixels: NDArray[np.uint32], side: int = VECTOR_CELLS) -> None:
-    """A map in a vector drawing: premultiplied ARGB cells, enlarged towards ``side`` so that they stay crisp."""
+    """A map in a vector drawing: ARGB cells, enlarged towards ``side`` so that they stay crisp."""
     factor = max(1, side // max(pixels.shape))
     big = np.ascontiguousarray(np.repeat(np.repeat(pixels, factor, axis=0), factor, axis=1))
-    image = QImage(big.data, big.shape[1], big.shape[0], 4 * big.shape[1], QImage.Format.Format_ARGB32_Premultiplied)
+    image = QImage(big.data, big.shape[1], big.shape[0], 4 * big.shape[1], QImage.Format.Format_ARGB32)
     painter.drawImage(rect, image.copy())
 
 
@@ -185,18 +199,13 @@ class HeatmapArtist(Artist[Heatmap]):
         extent = self.extent()
         if self.mark.values.size == 0 or extent is None:
             return
-        rect, colours = at.rect(extent), table(self.colormap, self.mark.opacity)
+        rect = at.rect(extent)
         if at.vector:
-            draw_cells(painter, rect, colours[self._enlarged()])
+            draw_cells(painter, rect, table(self.colormap, self.mark.opacity)[self._enlarged()])
             return
         area, clip = at.device_area(rect), at.device_area(at.clip)
         if not self._paper.key(area, clip):
-            shown = self._shown(area, clip)
-            if shown is not None:
-                shown = resample.Shown(
-                    self._paper.scratch.take("coloured", colours, shown.pixels), shown.left, shown.top
-                )
-            self._paper.hold(shown, QImage.Format.Format_ARGB32_Premultiplied)
+            self._paper.hold_levels(self._shown(area, clip), colour_table(self.colormap, self.mark.opacity))
         self._paper.paint(painter, at)
 
     def _enlarged(self) -> NDArray[np.uint8]:

@@ -10,11 +10,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
 from explorer.canvas import resample
 from explorer.canvas.artist import Artist, Hit, Legend
-from explorer.canvas.colormaps import ends, levels, table, value_range
+from explorer.canvas.colormaps import colour_table, ends, levels, levels_inside, table, value_range
 from explorer.canvas.numbers import quantity
 from explorer.canvas.projection import Projection
 from explorer.canvas.rasters import Paper, draw_cells
@@ -97,6 +97,7 @@ class TilesArtist(Artist[Tiles]):
         self._captions = Paper()
         self._mosaic: tuple[int, NDArray[np.uint8]] | None = None
         self._gapless = True
+        self._inside = False
         self._locked: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._colormap: Colormap | None = None
         self._aspect = 1.5
@@ -113,6 +114,7 @@ class TilesArtist(Artist[Tiles]):
         self._paper.forget()
         self._mosaic = None
         self._arrange()
+        self._inside = False
         count = mark.values.shape[0]
         if self._locked is not None and (not mark.each or self._locked[0].shape == (count,)):
             self._low, self._high = self._locked
@@ -123,7 +125,14 @@ class TilesArtist(Artist[Tiles]):
         if mark.values.size == 0:
             self._low, self._high = np.array(np.nan), np.array(np.nan)
             return
-        low, high = value_range(mark.values, (1, 2) if mark.each else None)
+        if mark.each:
+            low, high = value_range(mark.values, (1, 2))
+        else:
+            low, high = (np.asarray(end, dtype=np.float64) for end in (mark.values.min(), mark.values.max()))
+            # Where both are numbers, everything is one.
+            self._inside = mark.low is None and mark.high is None and bool(np.isfinite(low) and np.isfinite(high))
+            if not (np.isfinite(low) and np.isfinite(high)):
+                low, high = value_range(mark.values)
         self._low, self._high = ends(low, high, mark.low, mark.high, self.colormap)
 
     def fit_to(self, aspect: float) -> bool:
@@ -160,8 +169,12 @@ class TilesArtist(Artist[Tiles]):
     def mosaic(self, step: int) -> NDArray[np.uint8]:
         """Levels of all tiles without gaps, every ``step``-th cell: (rows * h, columns * w)."""
         if self._mosaic is None or self._mosaic[0] != step:
-            low, high = (end[:, None, None] if end.ndim else end for end in (self._low, self._high))
-            found = levels(self.mark.values[:, ::step, ::step], low, high)
+            values = self.mark.values[:, ::step, ::step]
+            if self._inside:
+                found = levels_inside(values, float(self._low), float(self._high))
+            else:
+                low, high = (end[:, None, None] if end.ndim else end for end in (self._low, self._high))
+                found = levels(values, low, high)
             grid = self.grid
             self._gapless = bool(found.size) and int(found.min()) > 0
             missing = grid.rows * grid.columns - grid.count
@@ -175,14 +188,13 @@ class TilesArtist(Artist[Tiles]):
     def paint(self, painter: QPainter, at: Projection) -> None:
         if self.mark.values.size == 0:
             return
-        colours = table(self.colormap)
         if at.vector:
-            self._paint_vector(painter, at, colours)
+            self._paint_vector(painter, at)
             self._paint_titles(painter, at)
         else:
             area, clip = at.device_area(at.rect(self.grid.extent)), at.device_area(at.clip)
             if not self._paper.key(area, clip):
-                self._paper.hold(self._shown(area, clip, colours), QImage.Format.Format_ARGB32_Premultiplied)
+                self._paper.hold_levels(self._shown(area, clip), colour_table(self.colormap))
             self._paper.paint(painter, at)
             # A hundred captions cost more than the tiles; they seldom change.
             if not self._captions.key(area, clip, self.grid, self.mark.titles, at.font.key()):
@@ -191,7 +203,7 @@ class TilesArtist(Artist[Tiles]):
         if self.mark.selected is not None:
             self._frame(painter, at, self.mark.selected, QColor(at.theme.accent))
 
-    def _shown(self, area: resample.Area, clip: resample.Area, colours: NDArray[np.uint32]) -> resample.Shown | None:
+    def _shown(self, area: resample.Area, clip: resample.Area) -> resample.Shown | None:
         part = area.within(clip)
         if part is None:
             return None
@@ -214,10 +226,10 @@ class TilesArtist(Artist[Tiles]):
         shown = scratch.take("tall", scratch.take("wide", mosaic, columns, 1), rows, 0)
         shown[:, no_column] = 0
         shown[no_row] = 0
-        return resample.Shown(scratch.take("coloured", colours, shown), left, top)
+        return resample.Shown(shown, left, top)
 
-    def _paint_vector(self, painter: QPainter, at: Projection, colours: NDArray[np.uint32]) -> None:
-        grid, mosaic = self.grid, self.mosaic(1)
+    def _paint_vector(self, painter: QPainter, at: Projection) -> None:
+        grid, mosaic, colours = self.grid, self.mosaic(1), table(self.colormap)
         height, width = mosaic.shape[0] // grid.rows, mosaic.shape[1] // grid.columns
         for index in range(grid.count):
             row, column = divmod(index, grid.columns)

@@ -48,14 +48,15 @@ def test_diverging_is_lightest_in_the_middle_and_phase_is_cyclic() -> None:
     assert np.abs(phase[0] - phase[-1]).max() <= np.abs(np.diff(phase, axis=0)).max() + 6
 
 
-def test_table_is_premultiplied_and_nothing_is_transparent() -> None:
+def test_table_has_opacity_and_nothing_is_transparent() -> None:
     full, half = colormaps.table("viridis"), colormaps.table("viridis", 0.5)
     assert full[0] == half[0] == 0
     assert (full[1:] >> 24 == 255).all()
     assert (half[1:] >> 24 == 128).all()
+    assert (full[1:] & 0xFFFFFF == half[1:] & 0xFFFFFF).all()
     red, green, blue = colormaps.colours("viridis")[-1]
     assert full[255] == 0xFF << 24 | int(red) << 16 | int(green) << 8 | int(blue)
-    assert (half >> 16 & 255).max() <= 128
+    assert colormaps.colour_table("viridis")[255] == full[255]
 
 
 @given(arrays(np.float32, (3, 4), elements=ANY_FLOAT))
@@ -84,6 +85,17 @@ def test_levels_are_nearest_steps(values: np.ndarray, low: float, span: float) -
     exact = np.clip((values.astype(float) - low) / span, 0, 1) * 254 + 1
     # Single precision: a value far outside or of a huge offset may fall one step aside.
     assert np.abs(found - exact).max() <= 0.51 + 1e-3 * np.abs(values).max() / span
+
+
+@given(arrays(np.float32, (6, 5), elements=st.floats(-1e4, 1e4, width=32)))
+def test_levels_inside_are_the_same(values: np.ndarray) -> None:
+    low, high = float(values.min()), float(values.max())
+    fast = colormaps.levels_inside(values, low, high).astype(int)
+    assert np.abs(fast - colormaps.levels(values, np.array(low), np.array(high))).max() <= 1
+    assert fast.min() >= 1
+    if high > low + 1e-3:
+        assert fast.min() == 1
+        assert fast.max() == 255
 
 
 def test_levels_of_odd_values() -> None:
