@@ -25,9 +25,10 @@ class Lost:
     operation: str
 
 
-SAME = {"clone", "detach", "alias", "_to_copy", "native_dropout", "_native_batch_norm_legit_no_training"}
+SAME = {"clone", "detach", "alias", "_to_copy", "native_dropout"}
+SAME |= {"_native_batch_norm_legit_no_training", "_batch_norm_no_update"}
 BATCH_NORMS = {"native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm", "miopen_batch_norm"}
-MIXERS = {"mm", "addmm", "native_group_norm"}
+MIXERS = {"mm", "addmm", "native_group_norm", "_batch_norm_with_update"}
 REDUCTIONS = {"mean", "sum", "amax", "amin", "var", "std", "var_mean", "max", "min"}
 RESHAPES = {"view", "_unsafe_view", "reshape", "_reshape_alias", "unsqueeze", "squeeze", "expand"}
 

@@ -127,7 +127,7 @@ def test_the_tree_holds_every_layer_with_type_shape_and_parameters(usual: Result
     by_name = {n.value: n for n in nodes}
     assert by_name["features.0"].depth == 1
     assert by_name["features.0.0"].text == "0"
-    assert by_name["features.0.0"].cells == ("Conv2d", "32 × 96 × 128", "864", "")
+    assert by_name["features.0.0"].cells == ("Conv2d", "32×96×128", "864", "")
     width = len(knobs(Params)["layer"][1].columns)
     assert all(len(n.cells) == width for n in nodes)
 
@@ -255,7 +255,9 @@ def test_the_map_laid_over_the_picture_agrees_with_the_cells() -> None:
     soft = trace.cells.spread(values, smooth=True)
     row, column = 3, 4
     x, y = trace.cells.centre(row, column)
-    assert float(soft[round(y - 0.5), round(x - 0.5)]) == pytest.approx(float(values[row, column]), abs=0.15 * float(np.ptp(values)))
+    assert float(soft[round(y - 0.5), round(x - 0.5)]) == pytest.approx(
+        float(values[row, column]), abs=0.15 * float(np.ptp(values))
+    )
     assert soft.min() >= values.min() - 1e-5
     assert soft.max() <= values.max() + 1e-5
 
@@ -543,6 +545,17 @@ def test_sizes_at_the_ends(size: int) -> None:
     result = run(Params(layer="features.18", size=size, fit="square"))
     assert result.trace.maps.shape == (1280, size // 32, size // 32)
     draw(result, View())
+
+
+def test_half_precision_gives_nearly_the_same_picture() -> None:
+    params = Params(layer="features.3", size=64, position=(30.0, 30.0), grad_cam=True)
+    half = zoo.load("mobilenet_v2").to(torch.bfloat16)
+    context = FakeContext(dtype=torch.bfloat16, models={"mobilenet_v2": half})
+    full, rough = run(params).trace, run(params, context=context).trace
+    assert rough.maps.dtype == np.float32
+    assert np.corrcoef(full.maps.ravel(), rough.maps.ravel())[0, 1] > 0.99
+    assert rough.position.effective.dtype == np.float32
+    assert rough.probabilities.sum() == pytest.approx(1, abs=1e-3)
 
 
 def test_params_out_of_range_are_refused_in_one_sentence() -> None:

@@ -71,6 +71,7 @@ class Params:
         True,
         label="Effective receptive field",
         help="For the chosen position: how strongly each pixel moves it, from one backward pass.",
+        when=lambda params: params.position is not None,
     )
     grad_cam: bool = knob(
         False, label="Grad-CAM", help="Which places of the chosen layer speak for a class, from one backward pass."
@@ -81,6 +82,7 @@ class Params:
         choices=class_choices,
         label="Class for Grad-CAM",
         help="Or click on a bar of the classes.",
+        when=lambda params: params.grad_cam,
     )
 
     def __post_init__(self) -> None:

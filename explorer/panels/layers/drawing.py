@@ -45,14 +45,15 @@ def draw(result: Result, view: View) -> Figure:
     aspect = min(max(trace.fit.picture[0] / trace.fit.picture[1], 0.6), 1.4)  # a tall picture needs less width
     above: list[Layout] = [picture_pane(result, view, channel), channels_pane(trace, view, channel)]
     widths = [aspect, 1.5]
-    if looks:
-        above.insert(1, Column(tuple(looks)) if len(looks) > 1 else looks[0])
-        widths.insert(1, aspect)
+    if len(looks) > 1 and aspect > 1:  # wide pictures are stacked, tall ones stand side by side
+        looks = [Column(tuple(looks))]
+    above[1:1] = looks
+    widths[1:1] = [aspect] * len(looks)
     below: list[Layout] = [histogram_pane(trace), statistics_pane(trace, channel)]
     if trace.probabilities is not None:
         below.insert(0, classes_pane(result))
     return Figure(
-        Column((Row(tuple(above), weights=tuple(widths)), Row(tuple(below))), weights=(1.8, 1.0)),
+        Column((Row(tuple(above), weights=tuple(widths)), Row(tuple(below))), weights=(1.7, 1.0)),
         values=values(result, channel),
         notes=tuple(notes(result)),
     )

@@ -260,7 +260,7 @@ def nodes(layers: tuple[Layer, ...], seconds: Mapping[str, float]) -> tuple[Node
             depth=layer.depth - 1,
             cells=(
                 layer.type,
-                " × ".join(str(side) for side in layer.shapes[0][1:]) if layer.shapes else "",
+                "×".join(str(side) for side in layer.shapes[0][1:]) if layer.shapes else "",
                 f"{layer.parameters:,}".replace(",", " ") if layer.parameters else "",
                 f"{1e3 * seconds[layer.name]:.2f}" if layer.name in seconds else "",
             ),

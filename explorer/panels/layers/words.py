@@ -62,7 +62,13 @@ def notes(result: Result) -> Iterator[Note]:
         )
     if trace.fit.pressed:
         width, height = trace.fit.input
-        said.append(tr("The picture’s proportions are changed: the network gets {width} × {height} px.", width=width, height=height))
+        said.append(
+            tr(
+                "The picture’s proportions are changed: the network gets {width} × {height} px.",
+                width=width,
+                height=height,
+            )
+        )
     said += list(unanswered(trace, params))
     if said:
         yield Note(" ".join(said))
