@@ -16,7 +16,7 @@ from typing import Literal, assert_never, cast, get_args
 import torch
 from torch import Tensor
 
-from cvcore.ops.boxes import OverlapKind, OverlapTrace, check_boxes, check_finite, overlap
+from cvcore.ops.boxes import OverlapKind, OverlapTrace, check_boxes, check_finite, overlap, values_are_checked
 
 Reduction = Literal["none", "mean", "sum"]
 
@@ -163,7 +163,7 @@ def size_weight(wh: Tensor) -> Tensor:
     if wh.dim() == 0 or wh.shape[-1] != 2:
         raise ValueError(f"wh must have shape (..., 2), not {tuple(wh.shape)}")
     check_finite(wh, "wh")
-    if wh.device.type == "cpu" and not bool(((wh >= 0) & (wh <= 1)).all()):
+    if values_are_checked(wh) and not bool(((wh >= 0) & (wh <= 1)).all()):
         raise ValueError("wh must be fractions of the picture's size, in [0, 1]")
     return (2 - wh[..., 0] * wh[..., 1]) * 1.5
 

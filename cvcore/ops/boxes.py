@@ -34,9 +34,14 @@ def values_checked() -> Iterator[None]:
         _everywhere.reset(token)
 
 
+def values_are_checked(values: Tensor) -> bool:
+    """Whether the values of this tensor are to be looked at: on the CPU, and elsewhere within :func:`values_checked`."""
+    return values.device.type == "cpu" or _everywhere.get()
+
+
 def check_finite(values: Tensor, name: str) -> None:
-    """Raise ValueError for NaN or infinite values; on the CPU, and elsewhere within :func:`values_checked`."""
-    if not values.is_floating_point() or (values.device.type != "cpu" and not _everywhere.get()):
+    """Raise ValueError for NaN or infinite values, where :func:`values_are_checked`."""
+    if not values.is_floating_point() or not values_are_checked(values):
         return
     values = values.detach()
     # The sum finds what is wrong in a fraction of the time; it may overflow, which the second look clears.

@@ -10,6 +10,7 @@ Boxes without area, and boxes inside out, overlap nothing and are kept.
 import torch
 from torch import Tensor
 
+from cvcore.ops.boxes import values_are_checked
 from cvcore.ops.nms.inputs import Inputs, check_inputs, check_numbers, ranked, suppress
 from cvcore.ops.nms.on_device import pair_overlap
 from cvcore.ops.nms.trace import Decisions, Method, NMSTrace
@@ -190,7 +191,7 @@ def iou_guided_nms_trace(
 
 def _check_density(density: Tensor, boxes: Tensor) -> Tensor:
     density = check_numbers(density, "density", boxes)
-    if density.device.type == "cpu" and bool(((density < 0) | (density > 1)).any()):
+    if values_are_checked(density) and bool(((density < 0) | (density > 1)).any()):
         raise ValueError("density must be in [0, 1]")
     return density
 
@@ -212,7 +213,7 @@ def hard_trace(
         limit = torch.maximum(limit, density[by[on]].to(limit.dtype))
     after = torch.where(by < 0, scores, 0)
     if method == "iou_guided":
-        after = after.index_reduce(0, by[on], scores[on], "amax")
+        after = after.scatter_reduce(0, by[on], scores[on], "amax")
     return NMSTrace(
         method=method,
         boxes=boxes,

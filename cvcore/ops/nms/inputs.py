@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvcore.ops.boxes import check_boxes, check_finite
+from cvcore.ops.boxes import check_boxes, check_finite, values_are_checked
 from cvcore.ops.nms.decay import touching
 from cvcore.ops.nms.greedy import NO_DENSITY, NOTHING, greedy
 from cvcore.ops.nms.on_device import BLOCK, pair_overlap, suppressors
@@ -62,7 +62,7 @@ def check_numbers(values: Tensor, name: str, boxes: Tensor, positive: bool = Fal
     if values.shape != boxes.shape[:1]:
         raise ValueError(f"{name} must have shape ({len(boxes)},), one a box, not {tuple(values.shape)}")
     check_finite(values, name)
-    if positive and values.device.type == "cpu" and bool((values < 0).any()):
+    if positive and values_are_checked(values) and bool((values < 0).any()):
         raise ValueError(f"{name} must not be below 0")
     return values
 

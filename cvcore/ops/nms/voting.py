@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cvcore.ops.boxes import check_finite
+from cvcore.ops.boxes import check_finite, values_are_checked
 from cvcore.ops.nms.hard import hard_trace
 from cvcore.ops.nms.inputs import check_inputs, voters
 from cvcore.ops.nms.on_device import pair_overlap
@@ -145,7 +145,7 @@ def softer_nms_trace(
     if variances.shape != boxes.shape:
         raise ValueError(f"variances must have the boxes' shape, not {tuple(variances.shape)}")
     check_finite(variances, "variances")
-    if variances.device.type == "cpu" and not bool((variances > 0).all()):
+    if values_are_checked(variances) and not bool((variances > 0).all()):
         raise ValueError("variances must be above 0")
     if method == "hard":
         trace = hard_trace("softer", inputs, inputs.scores, iou_threshold)

@@ -1,0 +1,101 @@
+"""RoI Pool's compiled loops."""
+
+import numpy as np
+from numba import njit
+
+from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack
+
+
+@njit(cache=True, nogil=True)
+def pooled(
+    features: Floats,
+    plan: Plan,
+    y_first: Integers,
+    y_stop: Integers,
+    x_first: Integers,
+    x_stop: Integers,
+    out: Floats,
+    argmax: Integers,
+    first: int,
+    stop: int,
+) -> None:
+    """The largest value of each bin and its cell, y W + x; 0 and -1 for an empty bin.
+
+    Args:
+        features: (N, C, H, W). y_first, y_stop: (K, P). x_first, x_stop: (K, Q). out, argmax: (K, C, P, Q), int32.
+        first, stop: blocks of channels.
+    """
+    _, C, P, Q = out.shape
+    W = features.shape[3]
+    block = np.zeros(plan.cells * LANES, features.dtype)
+    cells = block.reshape(plan.cells, LANES)
+    column_best = np.empty(W * LANES, features.dtype)  # of the bin's rows, for each column and channel
+    column_row = np.empty(W * LANES, np.int32)
+    columns_best, columns_row = column_best.reshape(W, LANES), column_row.reshape(W, LANES)
+    best = np.empty((P * Q, LANES), features.dtype)
+    which = np.empty((P * Q, LANES), np.int32)
+    from_row = np.empty(LANES, np.int32)
+    for image in range(len(features)):
+        window = plan.windows[image]
+        top, left, width = window[0], window[1], window[3]
+        for b in range(first, stop):
+            channel = b * LANES
+            lanes = min(LANES, C - channel)
+            pack(features, image, channel, lanes, window, cells)
+            for index in range(plan.start[image], plan.start[image + 1]):
+                k = plan.rois[index]
+                start, run = x_first[k, 0], (x_stop[k, Q - 1] - x_first[k, 0]) * LANES
+                for p in range(P):
+                    for y in range(y_first[k, p], y_stop[k, p]):
+                        at = ((y - top) * width + start - left) * LANES
+                        row = block[at : at + run]
+                        if y == y_first[k, p]:
+                            for c in range(run):
+                                column_best[c], column_row[c] = row[c], y
+                            continue
+                        here = np.int32(y)
+                        for c in range(run):
+                            better = row[c] > column_best[c]
+                            column_best[c] = row[c] if better else column_best[c]
+                            column_row[c] = here if better else column_row[c]
+                    for q in range(Q):
+                        o = p * Q + q
+                        empty = y_first[k, p] >= y_stop[k, p] or x_first[k, q] >= x_stop[k, q]
+                        for c in range(lanes):
+                            best[o, c] = 0 if empty else -np.inf
+                            which[o, c] = -1
+                            from_row[c] = W
+                        if empty:
+                            continue
+                        for x in range(x_first[k, q], x_stop[k, q]):
+                            column = np.int32(x)
+                            for c in range(lanes):
+                                value, row_of = columns_best[x - start, c], columns_row[x - start, c]
+                                # of equal values the first counts, row by row
+                                better = (value > best[o, c]) | ((value == best[o, c]) & (row_of < from_row[c]))
+                                best[o, c] = value if better else best[o, c]
+                                which[o, c] = column if better else which[o, c]
+                                from_row[c] = row_of if better else from_row[c]
+                        for c in range(lanes):
+                            which[o, c] += from_row[c] * W
+                for c in range(lanes):
+                    for p in range(P):
+                        for q in range(Q):
+                            out[k, channel + c, p, q] = best[p * Q + q, c]
+                            argmax[k, channel + c, p, q] = which[p * Q + q, c]
+
+
+@njit(cache=True, nogil=True)
+def pooled_backward(grad_out: Floats, argmax: Integers, plan: Plan, grad: Floats, first: int, stop: int) -> None:
+    """Each gradient to the cell that was the largest. grad: (N, C, H, W) of zeros."""
+    _, C, P, Q = grad_out.shape
+    W = grad.shape[3]
+    for image in range(len(grad)):
+        for channel in range(first * LANES, min(stop * LANES, C)):
+            for index in range(plan.start[image], plan.start[image + 1]):
+                k = plan.rois[index]
+                for p in range(P):
+                    for q in range(Q):
+                        cell = argmax[k, channel, p, q]
+                        if cell >= 0:
+                            grad[image, channel, cell // W, cell % W] += grad_out[k, channel, p, q]
