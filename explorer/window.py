@@ -336,7 +336,10 @@ class MainWindow(QMainWindow):
     def _restore_layout(self) -> None:
         if not self.settings.geometry or not self.restoreGeometry(_bytes(self.settings.geometry)):
             area = self.screen().availableGeometry()
-            self.resize(min(1366, area.width()), min(800, area.height()))
+            width, height = min(area.width(), 1840), min(area.height(), 1020)
+            self.setGeometry(
+                area.x() + (area.width() - width) // 2, area.y() + (area.height() - height) // 2, width, height
+            )
         if self.settings.docks:
             self.restoreState(_bytes(self.settings.docks))
 
