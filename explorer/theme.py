@@ -319,12 +319,12 @@ QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover, QComboBox:hover { border-
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {
     border-color: $accent; }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { background: $window; color: $faded; }
-QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: none; background: transparent; padding: 0 ${space}px; min-height: 0; }
+QComboBox QLineEdit { border: none; background: transparent; padding: 0 ${space}px; min-height: 0; }
 QComboBox::drop-down { border: none; width: ${control}px; }
 QComboBox::down-arrow { image: url(theme:chevron-down.svg); width: ${arrow}px; height: ${arrow}px; }
 QComboBox QAbstractItemView { background: $surface; color: $text; border: 1px solid $border; padding: ${half}px; outline: 0;
     selection-background-color: $accent_soft; selection-color: $text; }
-QSpinBox, QDoubleSpinBox { padding-right: ${control}px; }
+QSpinBox, QDoubleSpinBox { padding-right: ${control}px; qproperty-alignment: AlignRight; }
 QSpinBox::up-button, QDoubleSpinBox::up-button { subcontrol-origin: border; subcontrol-position: top right; border: none;
     width: ${control}px; }
 QSpinBox::down-button, QDoubleSpinBox::down-button { subcontrol-origin: border; subcontrol-position: bottom right;

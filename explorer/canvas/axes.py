@@ -65,7 +65,8 @@ class Axes:
             labels = named[0] if named else ()
             length = self._box.height() if which else self._box.width()
             widest = max((metrics.horizontalAdvance(label) for label in labels), default=0.0)
-            step = max(1, math.ceil(len(labels) * (metrics.height() if which else widest + 8) / max(length, 1.0)))
+            room = font.pixelSize() + 2 if which else widest + 8
+            step = max(1, math.ceil(len(labels) * room / max(length, 1.0)))
             if self._labels.get(side) != (labels, step):
                 self._labels[side] = labels, step
                 shown = [(i, label) for i, label in enumerate(labels) if i % step == 0]

@@ -123,6 +123,9 @@ class BarsArtist(Artist[Bars]):
         tops = along[up](values)
         # On a logarithmic axis a bar stands on the pane's edge: there is no zero.
         ground = (at.clip.left() if mark.horizontal else at.clip.bottom()) if at.log[up] else float(along[up](0.0))
+        if mark.edges is not None and not at.vector:
+            # On whole pixels, bars that touch share their edge and show no seam.
+            begin, end = np.round(begin), np.round(end)
         good = np.isfinite(tops) | np.isinf(values)
         tops = at.finite(np.where(np.isinf(values), np.sign(values) * 1e5 * (1 if mark.horizontal else -1), tops))
         made: list[QRectF | None] = []
@@ -137,7 +140,6 @@ class BarsArtist(Artist[Bars]):
         if at.vector and mark.edges is not None and isinstance(mark.colours, int | str):
             painter.fillPath(outline(bars), at.colour(mark.colours, 1.0 if mark.selected is None else 0.5))
         else:
-            # Without antialiasing: bars that touch then share their edge's pixel and show no seam.
             painter.setPen(Qt.PenStyle.NoPen)
             for colour, _, indices in groups(mark.colours, "solid", len(bars)):
                 painter.setBrush(at.colour(colour, 1.0 if mark.selected is None else 0.5))

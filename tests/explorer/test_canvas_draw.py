@@ -382,3 +382,14 @@ def test_odd_data_is_drawn_pointed_at_and_saved(
     for kind in ("png", "svg", "csv", "npz"):
         getattr(canvas, f"save_{kind}")(folder / f"a.{kind}")
     assert len(list(folder.iterdir())) == 4
+
+
+@pytest.mark.parametrize("width", [333, 640, 777])
+def test_histogram_has_no_seams(qtbot: QtBot, width: int) -> None:
+    bars = Bars(np.full(37, 5.0), edges=np.linspace(-1, 2.7, 38))
+    canvas = shown(qtbot, one(bars, axes=AXES), (width, 300))
+    view = view_of(canvas)
+    picture = pixels(view.grab().toImage())
+    left, right = (int(view.to_widget(x, 2).x()) for x in (-1, 2.7))
+    row = picture[int(view.to_widget(0, 2).y()), left + 2 : right - 2]
+    assert (np.abs(row.astype(int) - row[0]).max(axis=1) <= 2).all()
