@@ -1,0 +1,304 @@
+"""What the panel computes: the seven losses of two boxes, along a drag, and on the way down."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cvcore.losses.boxes import (
+    complete_box_iou_loss_trace,
+    generalized_box_iou_loss_trace,
+    size_weight,
+    smooth_l1_loss_trace,
+)
+from cvcore.ops.boxes import box_convert, box_iou
+from explorer.figure import Extent
+from explorer.panel import Cancelled, Context, Frame
+from explorer.panels.losses.controls import (
+    ARRIVAL,
+    DESCENT,
+    FORMULAS,
+    HORIZONTAL,
+    LOSSES,
+    SHAPE,
+    SIDE_BY_SIDE,
+    SIZE,
+    TARGET_SIZE,
+    VERTICAL,
+    Params,
+)
+from explorer.panels.losses.maths import USUAL_SIZE, Rule, descend, near_miss_factors, with_gradients
+from explorer.panels.losses.scene import LONGER, boxes_of, picture_size, scene_size
+
+Array = NDArray[np.float64]
+PLACES = 241
+"""Of a curve along a drag."""
+MAP_CELLS = 24
+"""Along the longer side of a map of starting places."""
+SIZES = (0.2, 3.0)
+SHAPES = (0.2, 4.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """What the formulas are made of. Lengths count in sizes of the target, but those of L1 and L2 in the unit chosen.
+
+    Args:
+        difference: (4,) predicted minus target.
+        quadratic: (4,) whether smooth L1 is in its parabola.
+        iou, intersection, union, enclosing, rho2, c2, v, alpha: as in the papers.
+    """
+
+    difference: Array
+    quadratic: NDArray[np.bool_]
+    iou: float
+    intersection: float
+    union: float
+    enclosing: float
+    rho2: float
+    c2: float
+    v: float
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drag:
+    """The predicted box dragged over the whole range.
+
+    Args:
+        at: (K,) offset of the centres in target sizes, or how many times the target's size or shape it has.
+        now: where it is.
+        boxes: (K, 4) in the scene.
+        loss, gradient: (7, K) loss and norm of its gradient.
+    """
+
+    at: Array
+    now: float
+    boxes: Array
+    loss: Array
+    gradient: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descent:
+    """Gradient descent from the predicted box.
+
+    Args:
+        boxes: (T + 1, 7, 4) in the scene.
+        loss, iou, distance, shape: (T + 1, 7); distance of the centres in target sizes, shape = w / h over the target's.
+    """
+
+    boxes: Array
+    loss: Array
+    iou: Array
+    distance: Array
+    shape: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """Gradient descent of the predicted box from everywhere.
+
+    Args:
+        iou: (7, h, w) reached from the centre of each cell.
+        cell: side of a cell in the scene.
+    """
+
+    iou: Array
+    cell: float
+
+    @property
+    def extent(self) -> Extent:
+        return 0.0, 0.0, self.iou.shape[2] * self.cell, self.iou.shape[1] * self.cell
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """The scene and what was worked out of it for one way of showing it.
+
+    Args:
+        frame_size: of the picture, in pixels.
+        predicted, target: in the scene.
+        size: of the target, the root of its area.
+        weight: of the target; 1 where the option is off.
+        loss, gradient: (7,) and (7, 4): the loss, and by how much it changes for each side moved by one target size.
+        factors: (7,) of each loss in gradient descent.
+        drag: with FORMULAS; descent: with DESCENT and SIDE_BY_SIDE; arrival: with ARRIVAL; else None.
+    """
+
+    params: Params
+    frame_size: tuple[int, int]
+    predicted: Extent
+    target: Extent
+    size: float
+    weight: float
+    numbers: Numbers
+    loss: Array
+    gradient: Array
+    factors: Array
+    drag: Drag | None
+    descent: Descent | None
+    arrival: Arrival | None
+
+    @property
+    def scene(self) -> tuple[float, float]:
+        return scene_size(self.frame_size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Setting:
+    """What the parts are worked out from: predicted and target box (4,) in target sizes, and how losses are taken."""
+
+    pred: Tensor
+    goal: Tensor
+    size: float
+    rule: Rule
+    factors: Tensor
+    params: Params
+    scene: tuple[float, float]
+
+
+def compute(frame: Frame, params: Params, context: Context) -> Trace:
+    """On the CPU in float64 whatever the device: seven boxes are not worth a journey."""
+    before = context.previous
+    if isinstance(before, Trace) and before.params == params and before.frame_size == frame.size:
+        return before
+    with context.stage("trace"):
+        scene = scene_size(frame.size)
+        predicted, target = boxes_of(params, scene)
+        size = math.sqrt((target[2] - target[0]) * (target[3] - target[1]))
+        rule = Rule(scale_of(params, size), params.beta, weight_of(params, target, frame.size))
+        factors = torch.ones(len(LOSSES), dtype=torch.float64)
+        if params.normalised:
+            factors = near_miss_factors(Rule(scale_of(params, USUAL_SIZE), params.beta))
+        pred, goal = torch.tensor((predicted, target), dtype=torch.float64) / size
+        setting = _Setting(pred, goal, size, rule, factors, params, scene)
+        loss, gradient = with_gradients(pred.expand(len(LOSSES), 1, 4), goal, rule)
+        return Trace(
+            params=params,
+            frame_size=frame.size,
+            predicted=predicted,
+            target=target,
+            size=size,
+            weight=rule.weight,
+            numbers=_numbers(setting),
+            loss=loss[:, 0].numpy(),
+            gradient=gradient[:, 0].numpy(),
+            factors=factors.numpy(),
+            drag=_drag(setting) if params.show == FORMULAS else None,
+            descent=_descent(setting) if params.show in (DESCENT, SIDE_BY_SIDE) else None,
+            arrival=_arrival(setting, context) if params.show == ARRIVAL else None,
+        )
+
+
+def scale_of(params: Params, size: float) -> float:
+    """Of coordinates in target sizes to the unit of L1 and L2."""
+    return 1.0 if params.unit == TARGET_SIZE else size / LONGER
+
+
+def weight_of(params: Params, target: Extent, frame_size: tuple[int, int]) -> float:
+    """YOLO's weight of the target, or 1."""
+    if not params.weighted:
+        return 1.0
+    width, height = picture_size(frame_size)
+    sides = torch.tensor([(target[2] - target[0]) / width, (target[3] - target[1]) / height], dtype=torch.float64)
+    return float(size_weight(sides.clamp(max=1)))
+
+
+def _numbers(setting: _Setting) -> Numbers:
+    pred, goal, scale = setting.pred, setting.goal, setting.rule.scale
+    complete = complete_box_iou_loss_trace(pred, goal)
+    general = generalized_box_iou_loss_trace(pred, goal)
+    smooth = smooth_l1_loss_trace(pred * scale, goal * scale, setting.rule.beta)
+    assert complete.center_distance is not None
+    assert complete.diagonal is not None
+    assert complete.aspect is not None
+    assert complete.alpha is not None
+    assert general.enclosing is not None
+    return Numbers(
+        difference=smooth.difference.numpy(),
+        quadratic=smooth.quadratic.numpy(),
+        iou=float(complete.iou),
+        intersection=float(complete.intersection),
+        union=float(complete.union),
+        enclosing=float(general.enclosing),
+        rho2=float(complete.center_distance),
+        c2=float(complete.diagonal),
+        v=float(complete.aspect),
+        alpha=float(complete.alpha),
+    )
+
+
+def _drag(setting: _Setting) -> Drag:
+    """The losses while one thing about the predicted box changes; what it is now is one of the K."""
+    along, size = setting.params.along, setting.size
+    x, y, w, h = (float(v) for v in box_convert(setting.pred, "xyxy", "cxcywh"))
+    goal_x, goal_y, goal_w, goal_h = (float(v) for v in box_convert(setting.goal, "xyxy", "cxcywh"))
+    width, height = setting.scene[0] / size, setting.scene[1] / size
+    now, low, high = {
+        HORIZONTAL: (x - goal_x, w / 2 - goal_x, width - w / 2 - goal_x),
+        VERTICAL: (y - goal_y, h / 2 - goal_y, height - h / 2 - goal_y),
+        SIZE: (math.sqrt(w * h / (goal_w * goal_h)), *SIZES),
+        SHAPE: ((w / h) / (goal_w / goal_h), *SHAPES),
+    }[along]
+    at = np.sort(np.append(np.linspace(min(low, now), max(high, now), PLACES - 1), now))
+    t = torch.from_numpy(at)
+    places = torch.tensor([x, y, w, h], dtype=torch.float64).repeat(PLACES, 1)  # (K, cxcywh)
+    if along == HORIZONTAL:
+        places[:, 0] = goal_x + t
+    elif along == VERTICAL:
+        places[:, 1] = goal_y + t
+    elif along == SIZE:
+        places[:, 2:] *= (t / now)[:, None]
+    else:
+        places[:, 2] *= (t / now).sqrt()
+        places[:, 3] /= (t / now).sqrt()
+    boxes = box_convert(places, "cxcywh", "xyxy")
+    loss, gradient = with_gradients(boxes.expand(len(LOSSES), -1, 4), setting.goal, setting.rule)
+    return Drag(at, now, (boxes * size).numpy(), loss.numpy(), gradient.norm(dim=-1).numpy())
+
+
+def _descent(setting: _Setting) -> Descent:
+    way: list[Tensor] = []
+    _descend(setting, setting.pred[None], lambda step, boxes: way.append(boxes[:, 0]))
+    boxes = torch.stack(way)  # (T + 1, 7, 4)
+    loss, _ = with_gradients(boxes.transpose(0, 1), setting.goal, setting.rule)
+    x, y, w, h = box_convert(boxes, "xyxy", "cxcywh").unbind(-1)
+    goal_x, goal_y, goal_w, goal_h = box_convert(setting.goal, "xyxy", "cxcywh")
+    return Descent(
+        boxes=(boxes * setting.size).numpy(),
+        loss=loss.T.numpy(),
+        iou=box_iou(boxes, setting.goal[None])[..., 0].numpy(),
+        distance=torch.hypot(x - goal_x, y - goal_y).numpy(),
+        shape=((w / h) / (goal_w / goal_h)).numpy(),
+    )
+
+
+def _arrival(setting: _Setting, context: Context) -> Arrival:
+    """The predicted box put everywhere on the picture, and where descent takes it."""
+    width, height = setting.scene
+    cell = max(width, height) / MAP_CELLS
+    x = (torch.arange(round(width / cell), dtype=torch.float64) + 0.5) * cell / setting.size
+    y = (torch.arange(round(height / cell), dtype=torch.float64) + 0.5) * cell / setting.size
+    centres = torch.cartesian_prod(y, x).flip(-1)  # row by row
+    sides = (setting.pred[2:] - setting.pred[:2]).expand_as(centres)
+    starts = box_convert(torch.cat((centres, sides), -1), "cxcywh", "xyxy")
+
+    def seen(step: int, boxes: Tensor) -> None:
+        if context.cancelled:
+            raise Cancelled
+        context.progress(step / setting.params.steps)
+
+    ends = _descend(setting, starts, seen)
+    iou = box_iou(ends, setting.goal[None])[..., 0]
+    return Arrival(iou.reshape(len(LOSSES), len(y), len(x)).numpy(), cell)
+
+
+def _descend(setting: _Setting, start: Tensor, seen: Callable[[int, Tensor], None]) -> Tensor:
+    params = setting.params
+    rate, steps = params.learning_rate, params.steps
+    return descend(start, setting.goal, setting.rule, setting.factors, rate=rate, steps=steps, seen=seen)
