@@ -179,6 +179,9 @@ def _hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Itera
         # Layouts settle through posted events; a second round for what the first one resized.
         for _ in range(2):
             QApplication.sendPostedEvents()
+        # The read-out line is not drawn: with as much more height, what is drawn has the size asked for.
+        canvas.resize(size[0], size[1] + canvas.height() - canvas.content_bottom())
+        QApplication.sendPostedEvents()
         yield canvas
     finally:
         canvas.close()
