@@ -100,6 +100,8 @@ class LegendBar(QWidget):
         self.legend: Legend | None = None
         self.theme: Theme = LIGHT
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        # It fills its own background: else everything behind it were painted again for each new range.
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.retranslate()
 
     def show_legend(self, legend: Legend) -> None:
@@ -129,8 +131,9 @@ class LegendBar(QWidget):
             self.toggled.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self.legend is None:
-            return
         painter = QPainter(self)
-        draw_legend(painter, QRectF(self.rect()).adjusted(8, 0, -8, 0), self.legend, self.theme, self.label_font())
+        painter.fillRect(self.rect(), QColor(self.theme.surface))
+        if self.legend is not None:
+            rect = QRectF(self.rect()).adjusted(8, 0, -8, 0)
+            draw_legend(painter, rect, self.legend, self.theme, self.label_font())
         painter.end()
