@@ -178,6 +178,7 @@ def test_the_weight_of_small_boxes_is_yolos() -> None:
     x0, y0, x1, y1 = weighted.target
     width, height = picture_size((640, 480))
     assert weighted.weight == pytest.approx((2 - (x1 - x0) / width * (y1 - y0) / height) * 1.5)
+    assert (plain.weight, plain.size_weight) == (1, weighted.weight)
     np.testing.assert_allclose(weighted.loss, plain.loss * weighted.weight)
     np.testing.assert_allclose(weighted.gradient, plain.gradient * weighted.weight)
     np.testing.assert_allclose(weighted.factors, plain.factors)

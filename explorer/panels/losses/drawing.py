@@ -54,7 +54,7 @@ KEY_ROOM = 1.3
 SHEET = np.full((1, 1, 3), (24, 27, 34), np.uint8)
 SHEET.flags.writeable = False
 LEFT, TOP, RIGHT, BOTTOM = range(4)
-NAME_AT = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.5), (1.0, 1.0), (1.0, 0.5), (0.5, 0.0))
+NAME_AT = ((0.0, 0.75), (1.0, 0.0), (0.0, 1.0), (0.0, 0.5), (1.0, 1.0), (1.0, 0.5), (0.5, 0.0))
 """Where on its box each loss has its name, so that names stay apart when all boxes lie on the target."""
 
 
@@ -99,7 +99,7 @@ def _formulas(result: Result, trace: Trace, view: View) -> Figure:
         "table", tr("Seven losses of the same two boxes"), (Table(columns, rows, selected=only, key="losses"),)
     )
     return Figure(
-        Row((picture, Column((table, _drag(trace, view)), weights=(1.05, 1))), weights=(1.0, 1.0)),
+        Row((picture, Column((table, _drag(trace, view)), weights=(1, 1.1))), weights=(1.0, 1.0)),
         values=values(trace),
         notes=(Note(situation(trace)),),
     )
@@ -192,7 +192,7 @@ def _descent(result: Result, trace: Trace, view: View) -> Figure:
     which = tuple(range(len(LOSSES))) if only is None else (only,)
     picture = _scene(result, trace, view, _step_title(trace, view), (
         *_handles(trace), *_moving(trace, view, which, named=True)))  # fmt: skip
-    right = Column((_progress(trace, view), _state(trace, view)), weights=(1, 1))
+    right = Column((_progress(trace, view), _state(trace, view)), weights=(1.1, 1))
     return Figure(Row((picture, right), weights=(1.2, 1)), values=values(trace), notes=_fairness(trace))
 
 

@@ -62,7 +62,7 @@ def _of_loss(trace: Trace, view: View, loss: int) -> Probe:
 
 
 def _ahead(boxes: np.ndarray, which: list[int]) -> Boxes:
-    return Boxes(boxes, colours=[COLOURS[i] for i in which], width=1.5, fill=0.15, styles="dotted", key="ahead")
+    return Boxes(boxes, colours=[COLOURS[i] for i in which], width=2.0, styles="dotted", key="ahead")
 
 
 def _nearest(trace: Trace, x: float) -> int:

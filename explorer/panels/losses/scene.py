@@ -42,7 +42,7 @@ def starting_pair(case: str, scene: tuple[float, float]) -> tuple[Extent, Extent
     if case == OTHER_SHAPE:
         return beside(target, 0, 0, 1.9, 0.55), target
     if case == SMALL:
-        small = around(0.6 * width, 0.5 * height, 0.08 * side, 0.11 * side)
+        small = around(0.6 * width, 0.5 * height, 0.12 * side, 0.16 * side)
         return beside(small, -0.6, -0.5, 1.3, 0.8), small
     raise ValueError(f"there is no pair named {case!r}")
 

@@ -124,7 +124,8 @@ class Trace:
         frame_size: of the picture, in pixels.
         predicted, target: in the scene.
         size: of the target, the root of its area.
-        weight: of the target; 1 where the option is off.
+        weight: of the losses: size_weight, or 1 where the option is off.
+        size_weight: YOLO's weight of the target.
         loss, gradient: (7,) and (7, 4): the loss, and by how much it changes for each side moved by one target size.
         factors: (7,) of each loss in gradient descent.
         drag: with FORMULAS; descent: with DESCENT and SIDE_BY_SIDE; arrival: with ARRIVAL; else None.
@@ -136,6 +137,7 @@ class Trace:
     target: Extent
     size: float
     weight: float
+    size_weight: float
     numbers: Numbers
     loss: Array
     gradient: Array
@@ -171,7 +173,8 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
         scene = scene_size(frame.size)
         predicted, target = boxes_of(params, scene)
         size = math.sqrt((target[2] - target[0]) * (target[3] - target[1]))
-        rule = Rule(scale_of(params, size), params.beta, weight_of(params, target, frame.size))
+        weight = weight_of(target, frame.size)
+        rule = Rule(scale_of(params, size), params.beta, weight if params.weighted else 1.0)
         factors = torch.ones(len(LOSSES), dtype=torch.float64)
         if params.normalised:
             factors = near_miss_factors(Rule(scale_of(params, USUAL_SIZE), params.beta))
@@ -185,6 +188,7 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
             target=target,
             size=size,
             weight=rule.weight,
+            size_weight=weight,
             numbers=_numbers(setting),
             loss=loss[:, 0].numpy(),
             gradient=gradient[:, 0].numpy(),
@@ -200,10 +204,8 @@ def scale_of(params: Params, size: float) -> float:
     return 1.0 if params.unit == TARGET_SIZE else size / LONGER
 
 
-def weight_of(params: Params, target: Extent, frame_size: tuple[int, int]) -> float:
-    """YOLO's weight of the target, or 1."""
-    if not params.weighted:
-        return 1.0
+def weight_of(target: Extent, frame_size: tuple[int, int]) -> float:
+    """YOLO's weight of the target."""
     width, height = picture_size(frame_size)
     sides = torch.tensor([(target[2] - target[0]) / width, (target[3] - target[1]) / height], dtype=torch.float64)
     return float(size_weight(sides.clamp(max=1)))
