@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 from explorer.canvas.layout import Structure, build, splitters, structure
 from explorer.canvas.numbers import number, titled
 from explorer.canvas.pane import PaneWidget
+from explorer.canvas.tiles import TilesArtist
 from explorer.figure import Figure, Note, Pane, Probe, Spot
 from explorer.save import save_csv, save_npz, write_whole
 from explorer.theme import LIGHT, Theme, set_role
@@ -96,7 +97,7 @@ class Canvas(QWidget):
                     widget.set_pane(pane)
         self._link_new(panes)
         if self._pointer is not None:
-            self._look(refresh=True)
+            self._look()
 
     def show_probe(self, probe: Probe | None) -> None:
         """Lays the probe's marks over the panes and says its words in the read-out, until the next one."""
@@ -117,7 +118,7 @@ class Canvas(QWidget):
         """Words again, after the language changed."""
         for widget in self._panes.values():
             widget.retranslate()
-        self._look(refresh=True)
+        self._look()
 
     def fit(self) -> None:
         """Shows everything in every pane."""
@@ -281,7 +282,7 @@ class Canvas(QWidget):
         elif not self._hover_timer.isActive():
             self._hover_timer.start(HOVER_MS - int(self._since_hover.elapsed()))
 
-    def _look(self, *, refresh: bool = False) -> None:
+    def _look(self) -> None:
         """Works out what is under the pointer and tells it."""
         self._since_hover.restart()
         before = self.spot
@@ -295,7 +296,7 @@ class Canvas(QWidget):
                 self.spot, words = widget.spot_at(place)
                 self._words = [*self._place_words(widget, place), *words]
         self._say()
-        if self.spot != before or (self.spot is None and not refresh and before is not None):
+        if self.spot != before:
             self.hovered.emit(self.spot)
 
     def _place_words(self, widget: PaneWidget, place: QPointF) -> list[str]:
@@ -304,7 +305,7 @@ class Canvas(QWidget):
         if widget.pane.axes is not None:
             x, y = widget.pane.axes
             return [f"{titled(x.label, x.unit)} {number(place.x())}", f"{titled(y.label, y.unit)} {number(place.y())}"]
-        if any(artist.mark.__class__.__name__ == "Tiles" for artist in widget.artists):
+        if any(isinstance(artist, TilesArtist) for artist in widget.artists):
             return []
         return [f"x {number(place.x(), 1)}  y {number(place.y(), 1)}"]
 

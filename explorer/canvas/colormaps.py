@@ -24,6 +24,9 @@ _SOURCES = {
     "phase": "CET-CBC1",
 }
 
+TINY, HUGE = 1e-35, 1e37
+"""A range smaller than the first counts as none; beyond the second, single precision does not reach."""
+
 
 @cache
 def colours(name: Colormap) -> NDArray[np.uint8]:
@@ -88,9 +91,11 @@ def levels_inside(values: FloatArray, low: float, high: float) -> NDArray[np.uin
     """:func:`levels` of values that all lie between low and high: the same in a sixth of the time."""
     import cv2
 
-    if not high > low or values.size == 0 or values.dtype not in (np.float32, np.float64):
+    span = high - low
+    # OpenCV multiplies first and adds then, in single precision: for a small range far from zero that would be too coarse.
+    if not TINY < span < HUGE or max(abs(low), abs(high)) > 1e3 * span or values.dtype != np.float32 or not values.size:
         return levels(values, np.array(low), np.array(high))
-    scale = 254.0 / (high - low)
+    scale = 254.0 / span
     # OpenCV takes at most 512 channels, so all is one row after another.
     rows: NDArray[Any] = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
     found = cv2.convertScaleAbs(rows, alpha=scale, beta=1.0 - low * scale)
@@ -102,20 +107,20 @@ def levels(values: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np.
 
     Where low and high are equal (or unknown) every value has the middle level.
     """
-    if values.dtype != np.float32:
-        values = values.astype(np.float32)
-    span = np.asarray(high, dtype=np.float64) - low
-    flat = ~(span > 0)
+    low, span = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64) - low
+    flat = ~(span > TINY)
+    exact = values.dtype.itemsize > 4 or bool((span > HUGE).any())
+    kind = np.float64 if exact else np.float32
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        scale = np.where(flat, 0.0, 254.0 / span)
-        offset = np.where(flat, 128.5, 1.5 - low * scale)
-        scaled = values * scale.astype(np.float32)
-        scaled += offset.astype(np.float32)
+        scale = np.where(flat, 0.0, 254.0 / span).astype(kind)
+        scaled: NDArray[Any] = values.astype(kind, copy=False) - np.where(np.isnan(low), 0.0, low).astype(kind)
+        scaled *= scale
+        scaled += np.where(flat, 128.5, 1.5).astype(kind)
         if flat.any():
-            # 0 x inf is NaN: infinities of a flat range still have a place
-            scaled = np.where(np.isposinf(values), 255.0, np.where(np.isneginf(values), 1.0, scaled)).astype(np.float32)
-        unknown = bool(np.isnan(scaled.sum(dtype=np.float32)))
-        gaps = np.isnan(scaled) if unknown else None
+            # Zero times infinity is not a number, but infinities of a flat range still have a place.
+            scaled = np.where(np.isposinf(values), 255.0, np.where(np.isneginf(values), 1.0, scaled))
+        # A sum is the quickest way to see whether there may be any.
+        gaps = np.isnan(scaled) if np.isnan(scaled.sum()) else None
         np.clip(scaled, 1.0, 255.0, out=scaled)
         if gaps is not None:
             scaled[gaps] = 0.0

@@ -162,9 +162,10 @@ class PaneWidget(QFrame):
             known = {id(artist) for artist in self.artists}
             self.artists = reconciled(pane.marks, self.artists)
             for artist in self.artists:
-                if id(artist) not in known:
+                if id(artist) not in known and self.colormap is not None:
                     artist.recolour(self.colormap)
-                    artist.lock(self.locked)
+                if id(artist) not in known and self.locked:
+                    artist.lock(True)
             self.view.set_content(self.artists, pane.axes, pane.size)
             self._show_legends()
 

@@ -40,32 +40,42 @@ class TableModel(QAbstractTableModel):
         super().__init__(parent)
         self.table = EMPTY
         self._sides: list[Qt.AlignmentFlag] = []
-        self._texts: list[list[str]] = []
         self._titles: list[str] = []
 
     def set_table(self, table: Table) -> None:
-        before, titles, texts = self.table, self._titles, self._texts
-        if [c.title for c in before.columns] != [c.title for c in table.columns] or len(before.rows) != len(table.rows):
+        before, titles = self.table, self._titles
+        if [c.title for c in before.columns] != [c.title for c in table.columns]:
             self.beginResetModel()
             self._take(table)
             self.endResetModel()
             return
-        self._take(table)
-        if table.rows and texts != self._texts:
-            last = self.index(len(table.rows) - 1, len(table.columns) - 1)
+        # Rows come and go at the end, so that the place one has scrolled to stays.
+        old, new = len(before.rows), len(table.rows)
+        nowhere = QModelIndex()
+        if new > old:
+            self.beginInsertRows(nowhere, old, new - 1)
+            self._take(table)
+            self.endInsertRows()
+        elif new < old:
+            self.beginRemoveRows(nowhere, new, old - 1)
+            self._take(table)
+            self.endRemoveRows()
+        else:
+            self._take(table)
+        if min(old, new) and table.columns and table.rows[:old] != before.rows[:new]:
+            last = self.index(min(old, new) - 1, len(table.columns) - 1)
             self.dataChanged.emit(self.index(0, 0), last, [Qt.ItemDataRole.DisplayRole])
         if titles != self._titles:
             self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, max(0, len(table.columns) - 1))
 
     def _take(self, table: Table) -> None:
         self.table = table
-        columns = range(len(table.columns))
-        self._texts = [[cell_text(table, row, column) for column in columns] for row in range(len(table.rows))]
         self._titles = [titled(column.title, column.unit) for column in table.columns]
         self._sides = [RIGHT if numeric(table, column) else LEFT for column in range(len(table.columns))]
 
     def text(self, row: int, column: int) -> str:
-        return self._texts[row][column]
+        """A cell as it is shown; made when it is, since of a long table few are."""
+        return cell_text(self.table, row, column)
 
     def title(self, column: int) -> str:
         return self._titles[column]
@@ -81,7 +91,7 @@ class TableModel(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._texts[index.row()][index.column()]
+            return self.text(index.row(), index.column())
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return self._sides[index.column()]
         return None

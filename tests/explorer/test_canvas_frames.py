@@ -32,7 +32,7 @@ from explorer.figure import (
     Tiles,
 )
 from explorer.i18n import set_language
-from tests.explorer.canvas_for_tests import colour_at, hover, near, one, shown, view_of, wheel
+from tests.explorer.canvas_for_tests import colour_at, hover, near, one, pixels, shown, view_of, wheel
 
 AXES = (Axis("x"), Axis("y"))
 
@@ -151,6 +151,43 @@ def test_a_pane_changes_its_kind(qtbot: QtBot) -> None:
     assert view_of(canvas).around is None
     QApplication.processEvents()
     assert colour_at(canvas, 2, 2) == (9, 9, 9)
+
+
+def test_a_table_whose_length_changes_stays_where_one_has_scrolled(qtbot: QtBot) -> None:
+    def figure(count: int, scale: float = 1.0) -> Figure:
+        return one(
+            Table((TableColumn("n"), TableColumn("x", digits=1)), tuple((f"r{i}", i * scale) for i in range(count)))
+        )
+
+    canvas = shown(qtbot, figure(200))
+    view = canvas.pane("p").table
+    assert view is not None
+    view.verticalScrollBar().setValue(50)
+    for count in (201, 150, 400, 180):
+        canvas.set_figure(figure(count, 2.0))
+        QApplication.processEvents()
+        assert view.verticalScrollBar().value() == 50
+        assert view.model().rowCount() == count
+        assert view.model().index(count - 1, 1).data() == f"{(count - 1) * 2.0:.1f}"
+    canvas.set_figure(figure(0))
+    assert view.model().rowCount() == 0
+
+
+def test_a_new_table_repaints(qtbot: QtBot) -> None:
+    def figure(value: float) -> Figure:
+        return one(Table((TableColumn("x"),), ((value,),)))
+
+    canvas = shown(qtbot, figure(1.0))
+    view = canvas.pane("p").table
+    assert view is not None
+    before = pixels(view.viewport().grab().toImage())
+    changes: list[object] = []
+    view.model().dataChanged.connect(lambda *sent: changes.append(sent))
+    canvas.set_figure(figure(1.0))
+    assert changes == []
+    canvas.set_figure(figure(8.0))
+    assert len(changes) == 1
+    assert (pixels(view.viewport().grab().toImage()) != before).any()
 
 
 def test_two_panes_of_one_key_are_refused(qtbot: QtBot) -> None:
