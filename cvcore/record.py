@@ -46,7 +46,9 @@ class Recording(Mapping[str, Any]):
 
 
 @contextmanager
-def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[Recording]:
+def record(
+    model: nn.Module, names: str | Iterable[str], *, memory_format: torch.memory_format = torch.preserve_format
+) -> Iterator[Recording]:
     """Captures what the named layers give while the block runs; other layers run as ever::
 
         with record(model, ["features.3"]) as recording:
@@ -54,6 +56,9 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[Recording]:
         recording["features.3"]  # (N, C, h, w)
 
     Outputs are cloned as soon as they are there, so that a later in-place layer (``ReLU(inplace=True)``) does not rewrite them.
+
+    Args:
+        memory_format: of the clones. ``torch.contiguous_format`` gives plain (N, C, h, w) memory at no further cost.
 
     Raises:
         ValueError: the network has no layer of that name.
@@ -66,7 +71,7 @@ def record(model: nn.Module, names: str | Iterable[str]) -> Iterator[Recording]:
     def keeper(outputs: list[Any]) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, args: Any, output: Any) -> None:
             if get_ident() == owner:
-                outputs.append(_map_tensors(Tensor.clone, output))
+                outputs.append(_map_tensors(lambda t: t.clone(memory_format=memory_format), output))
 
         return keep
 

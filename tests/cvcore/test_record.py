@@ -59,6 +59,18 @@ def test_a_later_in_place_layer_does_not_rewrite_what_was_captured() -> None:
     assert recording["0"].tolist() == [[-1.0, 2.0]]
 
 
+def test_clones_can_be_had_in_plain_memory() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1)).to(memory_format=torch.channels_last)
+    x = torch.randn(1, 3, 5, 6).to(memory_format=torch.channels_last)
+    with record(model, "0") as as_it_is:
+        out = model(x)
+    with record(model, "0", memory_format=torch.contiguous_format) as plain:
+        model(x)
+    assert as_it_is["0"].stride() == out.stride()
+    assert plain["0"].is_contiguous()
+    torch.testing.assert_close(plain["0"], out)
+
+
 def test_the_network_itself_is_the_empty_name() -> None:
     model = nn.Sequential(nn.Linear(3, 4))
     with record(model, "") as recording:

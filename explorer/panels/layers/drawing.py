@@ -215,7 +215,7 @@ def histogram_pane(trace: Trace) -> Pane:
     numbers = trace.statistics
     title = tr("Activations of the layer")
     if numbers.sampled > 1:
-        title = tr("Activations of the layer (one of {step} counted)", step=numbers.sampled)
+        title = tr("Activations of the layer (1 in {step})", step=numbers.sampled)
     bars = Bars(numbers.counts, edges=numbers.edges, label=tr("count"), key="histogram")
     return Pane("histogram", title, (bars,), axes=(Axis(tr("activation")), Axis(tr("count"), log=True)))
 

@@ -1,5 +1,6 @@
 """Numbers about one layer's activations, cheap enough for every frame."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 BINS = 48
-COUNTED = 1 << 18
+COUNTED = 1 << 16
 """A histogram of more activations takes evenly spaced ones, about so many."""
 
 
@@ -91,7 +92,7 @@ def statistics(maps: NDArray[np.float32], limit: float | None, before: "Statisti
         values = values[finite.reshape(-1)]
         squares = (flat.double() ** 2).sum(1).numpy()
     sums = flat.sum(1).numpy().astype(np.float64)
-    nonzero = torch.sign(flat).abs_().sum(1).numpy().astype(np.int64)  # faster than counting
+    nonzero = count_nonzero(flat.numpy())
     full = np.zeros(count, np.int64)
     if limit is not None:
         reached = np.flatnonzero(high >= limit)
@@ -123,6 +124,8 @@ def statistics(maps: NDArray[np.float32], limit: float | None, before: "Statisti
     if before is not None and before.strength.shape == strength.shape and np.isfinite(before.strength).all():
         strength = 0.9 * before.strength + 0.1 * strength
     step = max(1, len(values) // COUNTED)
+    while math.gcd(step, maps.shape[2]) > 1:  # so that every column has its turn
+        step += 1
     counts, edges = histogram(np.ascontiguousarray(values[::step]), layer.low, layer.high)
     return Statistics(
         nan=nan,
@@ -141,15 +144,27 @@ def statistics(maps: NDArray[np.float32], limit: float | None, before: "Statisti
     )
 
 
+def count_nonzero(rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Of each row; long rows one by one in OpenCV, which is three times as fast."""
+    if rows.shape[1] < 2048:
+        return np.count_nonzero(rows, axis=1)
+    return np.array([cv2.countNonZero(row) for row in rows], np.int64)
+
+
 def histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Counts and edges of BINS bars from low to high; where all values are equal, of bars around them."""
     bottom, top = low, high
     if high - low < 1e-30:
         around = max(0.5, abs(low) / 1000)
         bottom, top = low - around, high + around
-    # Counting bytes is many times as fast as counting floats.
-    bars = ((values - np.float32(bottom)) * np.float32(BINS / (top - bottom))).astype(np.uint8)
-    counts = cv2.calcHist([bars[None]], [0], None, [256], [0, 256]).ravel().astype(np.float64)
+    # Counting bytes is many times as fast as counting floats. OpenCV rounds where a histogram cuts, hence the half.
+    if abs(bottom) > 1000 * (top - bottom):
+        values, shift = values - np.float32(bottom), 0.0
+    else:
+        shift = -bottom
+    scale = BINS / (top - bottom)
+    bars = cv2.convertScaleAbs(values[None], alpha=scale, beta=shift * scale - 0.5)
+    counts = cv2.calcHist([bars], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     counts[BINS - 1] += counts[BINS:].sum()
     return counts[:BINS], np.linspace(bottom, top, BINS + 1)
 

@@ -167,7 +167,7 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
 
 def forward(model: nn.Module, layer: str, x: torch.Tensor) -> tuple[Any, Any]:
     """What the layer and the network give."""
-    with torch.inference_mode(), record(model, layer) as recording:
+    with torch.inference_mode(), record(model, layer, memory_format=torch.contiguous_format) as recording:
         scores = model(x)
     return recording[layer], scores
 
