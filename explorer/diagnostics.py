@@ -16,6 +16,13 @@ PACKAGES = ("cv-explorer", "torch", "PySide6-Essentials", "pyqtgraph", "opencv-p
 log = logging.getLogger(__name__)
 
 
+class _Sentence(logging.Formatter):
+    """One line for the terminal; the traceback is in the log file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.formatMessage(logging.makeLogRecord({**record.__dict__, "message": record.getMessage()}))
+
+
 def log_file() -> Path:
     return home()[1] / "explorer.log"
 
@@ -26,7 +33,7 @@ def start_log(verbose: bool = False) -> None:
     root.setLevel(logging.INFO)
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO if verbose else logging.WARNING)
-    terminal.setFormatter(logging.Formatter("cv-explorer: %(message)s"))
+    terminal.setFormatter(_Sentence("cv-explorer: %(message)s"))
     root.addHandler(terminal)
     try:
         log_file().parent.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,7 @@ def verdict(stages: Iterable[tuple[str, float]], fps: float, source_fps: float, 
     name, seconds = max(own.items(), key=lambda item: item[1])
     what = {
         "forward": tr("the network"),
+        "describe": tr("describing the network"),
         "preprocess": tr("preparing the picture"),
         "trace": tr("tracing"),
         "to host": tr("copying from the device"),

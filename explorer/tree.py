@@ -127,10 +127,12 @@ class Tree(QWidget):
     def _filter_changed(self, text: str) -> None:
         self._filtering = True  # rows that vanish move the selection; that is not the user's choice
         self._shown.setFilterFixedString(text)
+        self._view.selectionModel().clear()
         self._filtering = False
         if text:
             self._view.expandAll()
         else:
-            value, self._value = self._value, ""
             self._view.collapseAll()
-            self.choose(value)
+        self.choose(self._value)
+        if text:
+            self._view.scrollToTop()

@@ -24,7 +24,7 @@ def opened(program: Program) -> Program:
     return program
 
 
-def tree_row(program: Program, text: str, under: str = "") -> Place:
+def tree_row(program: Program, text: str, depth: int) -> Place:
     """A row of the layer tree that can be clicked."""
 
     def look() -> Place | None:
@@ -32,13 +32,24 @@ def tree_row(program: Program, text: str, under: str = "") -> Place:
         _x, y, _width, height = tree.rect
         for row in tree.rows:
             inside = y < row.centre[1] < y + height
-            if row.text == text and inside:
+            if (row.text, row.depth) == (text, depth) and inside:
                 return row
         return None
 
     found = wait_until(look, f"the row {text!r} of the layer tree")
     assert found is not None
     return found
+
+
+def pane(program: Program, title: str) -> tuple[Place, Place]:
+    """A pane whose title begins so, and the title."""
+    heading = program.find(kind="QLabel", where=lambda place: place.text.startswith(title))
+
+    def holds(place: Place) -> bool:
+        x, y, width, height = place.rect
+        return x < heading.centre[0] < x + width and y < heading.centre[1] < y + height
+
+    return program.find(kind="PaneWidget", where=holds), heading
 
 
 def banner(program: Program, words: str, timeout: float = 20.0) -> None:
@@ -68,8 +79,23 @@ def test_a_first_visit(start: Callable[..., Program], desktop: Desktop, tmp_path
 
     program.click(program.find(name="filter"))
     desktop.type("features.3")
-    program.click(tree_row(program, "3"))
+    program.click(tree_row(program, "3", 1))
     program.find(kind="QTreeView", where=lambda tree: any(row.selected and row.text == "3" for row in tree.rows))
+
+    tiles, _ = pane(program, "features.3:")
+    _, before = pane(program, "Channel ")
+    x, y, width, height = tiles.rect
+    for across in (0.2, 0.8):  # one of them may be the channel that is shown already
+        desktop.click(x + across * width, y + 0.5 * height)
+    program.find(kind="QLabel", where=lambda place: place.text.startswith("Channel ") and place.text != before.text)
+    picture, _ = pane(program, "Channel ")
+    program.find("none: click on the picture")
+    desktop.click(picture.rect[0] + 0.5 * picture.rect[2], picture.rect[1] + 0.45 * picture.rect[3])
+    wait_until(
+        lambda: all(place.text != "none: click on the picture" for place in program.widgets()),
+        "a position to be chosen",
+    )
+    desktop.screenshot(out / "position.png")
 
     desktop.key("ctrl+m")
     source(program, "fps")

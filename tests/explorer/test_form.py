@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSlider, QSpinBox, QToolButton, QTreeView
 from pytestqt.qtbot import QtBot
 
@@ -171,9 +172,13 @@ def test_filtering_shows_matches_and_their_parents_and_keeps_the_choice(form: Fo
     assert model.rowCount(root) == 1
     features = model.index(0, 0, root)
     assert [model.index(i, 0, features).data() for i in range(model.rowCount(features))] == ["1"]
+    assert not view.currentIndex().isValid()
+    index = model.index(0, 0, features)
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(index).center())
+    assert form.changed_values == [("layer", "features.1")]
     tree.findChild(QLineEdit).clear()
-    assert view.currentIndex().data() == "0"
-    assert form.changed_values == []
+    assert view.currentIndex().data() == "1"
+    assert len(form.changed_values) == 1
 
 
 def test_new_cells_keep_the_rows_that_are_open(form: Form) -> None:
