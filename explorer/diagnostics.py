@@ -20,7 +20,7 @@ class _Sentence(logging.Formatter):
     """One line for the terminal; the traceback is in the log file."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.formatMessage(logging.makeLogRecord({**record.__dict__, "message": record.getMessage()}))
+        return f"cv-explorer: {record.getMessage()}"
 
 
 def log_file() -> Path:
@@ -33,7 +33,7 @@ def start_log(verbose: bool = False) -> None:
     root.setLevel(logging.INFO)
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.INFO if verbose else logging.WARNING)
-    terminal.setFormatter(_Sentence("cv-explorer: %(message)s"))
+    terminal.setFormatter(_Sentence())
     root.addHandler(terminal)
     try:
         log_file().parent.mkdir(parents=True, exist_ok=True)
