@@ -1,0 +1,126 @@
+"""The explanation, and the numbers of the chosen bin that fill it."""
+
+import numpy as np
+
+from explorer.i18n import tr
+from explorer.panels.roi.controls import AVERAGE
+from explorer.panels.roi.selection import Selection, off, outputs
+from explorer.panels.roi.trace import Trace
+
+EXPLAIN = """
+**A detector's second stage** needs a table of one size, {bins} × {bins}, from a region of any size. The region lies at real-valued
+places, the feature map has whole cells of {stride} pixels of the input ({cell:.1f} of the picture). The two operators differ in what
+they do about that.
+
+**RoI Pool** (Fast R-CNN) rounds twice. Here for x of the chosen bin, row {row}, column j = {column}:
+
+1. The region's ends: x₁ = {x1:.2f} → **{start}**, x₂ = {x2:.2f} → **{end}**, both included: {end} − {start} + 1 = {length} cells.
+2. The bin's edges: ⌊{start} + j · {length}/{bins}⌋ = ⌊{low:.2f}⌋ = **{first}**, ⌈{start} + (j + 1) · {length}/{bins}⌉ = ⌈{high:.2f}⌉ =
+   **{stop}**. It reads columns {first} to {last}, though the bin belongs at {real0:.2f} to {real1:.2f}.
+
+Its output is the maximum of these cells, **{pool:.4g}**. All gradient goes to the one cell that was largest. Left and right edge of this
+bin are {off0:+.1f} and {off1:+.1f} pixels of the picture from where they belong.
+
+**RoI Align** (Mask R-CNN) rounds nothing. The same bin begins at x₁ − {shift} + j (x₂ − x₁)/{bins} = {align0:.2f} and is
+{align_width:.2f} cells wide. In it lie {points} sampling points; the chosen one is at x = {px:.2f}, y = {py:.2f}. With
+dx = {dx:.2f} and dy = {dy:.2f} from the cell up and left of it,
+
+F(x, y) = (1 − dy)(1 − dx) F₀₀ + (1 − dy) dx F₀₁ + dy (1 − dx) F₁₀ + dy dx F₁₁
+= {weights} = **{sampled:.4g}**.
+
+Its output is the {mode} of the points, **{align:.4g}**; the gradient goes back to {cells} cells with the same weights.
+
+**Aligned.** The value of cell i belongs to its middle, at (i + ½) · {stride} pixels. The first version of RoI Align forgot the half
+cell and read {half:.1f} pixels too far to the right and down.
+
+**Error against size.** The exact output is the map, interpolated between cells, averaged (for RoI Pool: its maximum) over
+the bin's real area, in closed form. The error is Σ|output − exact| / Σ|exact| over all bins and channels, a mean over 16
+places within one cell. It holds rounding and sampling, not what a network makes of them. Rounding moves edges by up to a cell however small
+the region is: of a small one nothing stays where it belongs.
+
+The network is NanoDet, which has no second stage: its {layer} stands for any feature map.
+"""
+
+
+def sentence(trace: Trace, chosen: Selection) -> str:
+    """What the rounding does to the chosen bin."""
+    pool, align = off(trace, chosen)
+    bins = trace.params.output_size
+    x0, y0, x1, y1 = trace.roi
+    sides = np.array([x1 - x0, y1 - y0]) / bins
+    return tr(
+        "Bin ({row}, {column}) is {width:.1f} × {height:.1f} px of the picture. "
+        "RoI Pool's edges miss it by up to {pool:.1f} px, RoI Align's by {align:.1f} px.",
+        row=chosen.row,
+        column=chosen.column,
+        width=sides[0],
+        height=sides[1],
+        pool=float(np.abs(pool).max()),
+        align=float(np.abs(align).max()),
+    )
+
+
+def values(trace: Trace, chosen: Selection) -> dict[str, object]:
+    """What fills the names in EXPLAIN."""
+    params, j = trace.params, chosen.column
+    x, edges = trace.pool.x, trace.align.x.edges[0]
+    pool, align = outputs(trace, chosen)
+    pool_off, _ = off(trace, chosen)
+    at = chosen.row, chosen.column
+    start, end = int(x.start[0]), max(int(x.end[0]), int(x.start[0]))
+    points = trace.align.sampling_points(0, *at)
+    found: dict[str, object] = {
+        "bins": params.output_size,
+        "stride": int(params.stride),
+        "cell": float(np.mean(trace.grid.cell)),
+        "half": float(np.mean(trace.grid.cell)) / 2,
+        "row": chosen.row,
+        "column": j,
+        "x1": float(x.real[0, 0]),
+        "x2": float(x.real[0, -1]),
+        "start": start,
+        "end": end,
+        "length": end - start + 1,
+        "low": float(x.edges[0, j]),
+        "high": float(x.edges[0, j + 1]),
+        "first": int(x.first[0, j]),
+        "stop": int(x.stop[0, j]),
+        "last": int(x.stop[0, j]) - 1,
+        "real0": float(x.real[0, j]),
+        "real1": float(x.real[0, j + 1]),
+        "off0": float(pool_off[0]),
+        "off1": float(pool_off[2]),
+        "pool": float(pool[at]),
+        "align": float(align[at]),
+        "shift": "½" if params.aligned else "0",
+        "align0": float(edges[j]),
+        "align_width": float(edges[j + 1] - edges[j]),
+        "points": len(points),
+        "mode": tr("average") if params.mode == AVERAGE else tr("maximum"),
+        "layer": tr(params.layer),
+    }
+    return found | (_sample(trace, chosen) if len(points) else {})
+
+
+def _sample(trace: Trace, chosen: Selection) -> dict[str, object]:
+    """Of the chosen sampling point."""
+    from explorer.panels.roi.selection import align_contribution, feature_map
+
+    at = chosen.row, chosen.column
+    cells, weights = trace.align.bilinear(0, *at)
+    px, py = trace.align.sampling_points(0, *at)[chosen.point].tolist()
+    corner, weight = cells[chosen.point].numpy(), weights[chosen.point].numpy()
+    corners = feature_map(trace, chosen)[corner[:, 0], corner[:, 1]]
+    rows, columns = trace.grid.shape
+    terms = " + ".join(
+        f"{w:.2f} · {v:.3g}" if v >= 0 else f"{w:.2f} · (−{-v:.3g})" for w, v in zip(weight, corners, strict=True)
+    )
+    return {
+        "px": px,
+        "py": py,
+        "dx": min(max(px, 0.0), columns - 1.0) - float(corner[0, 1]),
+        "dy": min(max(py, 0.0), rows - 1.0) - float(corner[0, 0]),
+        "weights": terms,
+        "sampled": float((weight * corners).sum()),
+        "cells": len(align_contribution(trace, chosen)[0]),
+    }
