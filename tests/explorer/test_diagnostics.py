@@ -11,12 +11,11 @@ from explorer.diagnostics import describe, log_file, start_log
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+def root_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    start_log()
     yield
     for handler in root.handlers[:]:
         if handler not in before:
@@ -26,8 +25,9 @@ def started(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def test_the_terminal_gets_a_sentence_and_the_file_the_traceback(
-    started: None, capsys: pytest.CaptureFixture[str]
+    root_log: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    start_log()
     log = logging.getLogger("explorer.somewhere")
     try:
         raise ValueError("the lens is dirty")
@@ -41,7 +41,9 @@ def test_the_terminal_gets_a_sentence_and_the_file_the_traceback(
     assert "a detail" in written
 
 
-def test_errors_nobody_caught_are_logged(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_nobody_caught_are_logged(root_log: None, capsys: pytest.CaptureFixture[str]) -> None:
+    start_log()
+
     def work() -> None:
         raise RuntimeError("lost in a thread")
 
@@ -54,8 +56,9 @@ def test_errors_nobody_caught_are_logged(started: None, capsys: pytest.CaptureFi
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object, capsys: pytest.CaptureFixture[str], started: None
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object, capsys: pytest.CaptureFixture[str], root_log: None
 ) -> None:
+    start_log()
     log_file().parent.joinpath("file").write_text("")
     monkeypatch.setenv("CV_EXPLORER_HOME", str(log_file().parent / "file"))
     start_log()
