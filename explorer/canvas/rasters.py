@@ -251,7 +251,7 @@ class HeatmapArtist(Artist[Heatmap]):
             return ""
         value = quantity(float(self.mark.values[cell]), self.mark.unit)
         place = ""
-        if self.mark.extent is not None:
+        if self.mark.extent is not None and not self.mark.smooth:
             place = " " + tr("in cell ({column}, {row})", column=cell[1], row=cell[0])
         return f"{self.mark.label or tr('value')} {value}{place}"
 

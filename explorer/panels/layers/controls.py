@@ -22,8 +22,12 @@ def network_names() -> tuple[str, ...]:
 
 def class_choices(result: Result) -> tuple[str, ...]:
     """Names in the user's language; classes are sorted by name, since nobody knows their numbers."""
-    names = zoo.card(result.task.params.network).label_names(language())
-    return (MOST_LIKELY, *sorted(names, key=str.casefold))
+    return sorted_classes(result.task.params.network, language())
+
+
+@cache
+def sorted_classes(network: str, language: str) -> tuple[str, ...]:
+    return (MOST_LIKELY, *sorted(zoo.card(network).label_names(language), key=str.casefold))
 
 
 def last_channel(result: Result) -> float:

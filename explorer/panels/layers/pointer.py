@@ -28,15 +28,12 @@ def probe(result: Result, view: View, spot: Spot) -> Probe | None:
     channel, row, column = found
     value = float(trace.maps[channel, row, column])
     x, y = trace.cells.centre(row, column)
-    text = tr(
-        "channel {channel}, cell ({column}, {row}): {value:.4g}, centred at pixel ({x:.0f}, {y:.0f})",
-        channel=channel,
-        column=column,
-        row=row,
-        value=value,
-        x=x,
-        y=y,
-    )
+    pixel = tr("centred at pixel ({x:.0f}, {y:.0f})", x=x, y=y)
+    if spot.pane == "channels":  # the read-out already names a tile's channel, cell and value
+        text = pixel
+    else:
+        unit = tr("channel {channel}, cell ({column}, {row})", channel=channel, column=column, row=row)
+        text = f"{unit}: {signed(value)} · {pixel}"
     box = Boxes(np.array([trace.cells.box(row, column)]), colours=CELL, width=2.0, key="probe")
     marks: dict[str, tuple[Mark, ...]] = dict.fromkeys(PICTURES, (box,))
     tile = np.flatnonzero(order == channel)
@@ -51,7 +48,7 @@ def probe_number(result: Result, order: NDArray[np.intp], spot: Spot) -> Probe |
     if spot.pane != "channels" or spot.index is None or not 0 <= spot.index < len(order):
         return None
     channel = int(order[spot.index])
-    words = tr("channel {channel}: {value:.4g}", channel=channel, value=float(trace.maps[channel, 0, 0]))
+    words = tr("channel {channel}", channel=channel) + f": {signed(float(trace.maps[channel, 0, 0]))}"
     names = class_names(result)
     last = trace.network.layers[trace.layer].shapes == trace.network.layers[""].shapes
     return Probe(f"{words} · {names[channel]}" if last and channel < len(names) else words)
@@ -97,3 +94,7 @@ def cell_at(result: Result, view: View, spot: Spot) -> tuple[int, int, int] | No
         if 0 <= spot.index < len(order) and 0 <= row < height and 0 <= column < width:
             return int(order[spot.index]), row, column
     return None
+
+
+def signed(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")
