@@ -19,6 +19,8 @@ from explorer.sources.player import Player
 
 FILES = "*.jpg *.jpeg *.png *.webp *.tif *.tiff *.bmp *.gif *.mp4 *.avi *.mov *.mkv *.webm *.m4v *.mpg *.mpeg *.wmv"
 RECENT = 10
+RESOLUTIONS = ("640x480", "1280x720", "1920x1080", "3840x2160")
+"""What cameras are asked for; they give the nearest they have, and the status bar says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Opener(QObject):
         self._say = say
         self.recent = recent
         self.folder = folder
+        self._resolution = "1280x720"
         self.sample_menu, self.camera_menu, self.recent_menu = QMenu(parent), QMenu(parent), QMenu(parent)
         self.camera_menu.aboutToShow.connect(self._fill_cameras)
         self.recent_menu.aboutToShow.connect(self._fill_recent)
@@ -91,7 +94,16 @@ class Opener(QObject):
             self.open(address)
 
     def open_camera(self) -> None:
-        self.open("camera:0")
+        self._open_camera(0)
+
+    def _open_camera(self, index: int) -> None:
+        self.open(f"camera:{index}?size={self._resolution}")
+
+    def _choose_resolution(self, resolution: str) -> None:
+        self._resolution = resolution
+        spec = self._player.state.spec
+        if self._player.state.kind == "camera" and isinstance(spec, str):
+            self.open(f"{spec.partition('?')[0]}?size={resolution}")
 
     def open_sample(self) -> None:
         paths = [str(sample.path) for sample in samples()]
@@ -135,10 +147,16 @@ class Opener(QObject):
         cameras = list_cameras()
         for camera in cameras:
             action = self.camera_menu.addAction(camera.name)
-            action.triggered.connect(lambda _=False, spec=f"camera:{camera.index}": self.open(spec))
+            action.triggered.connect(lambda _=False, index=camera.index: self._open_camera(index))
         if not cameras:
             self.camera_menu.addAction(tr("No camera was found")).setEnabled(False)
         self.camera_menu.addSeparator()
+        resolutions = self.camera_menu.addMenu(tr("Resolution asked for"))
+        for resolution in RESOLUTIONS:
+            action = resolutions.addAction(resolution.replace("x", " × "))
+            action.setCheckable(True)
+            action.setChecked(resolution == self._resolution)
+            action.triggered.connect(lambda _=False, resolution=resolution: self._choose_resolution(resolution))
         self.camera_menu.addActions(self._camera_actions)
 
     def _fill_recent(self) -> None:

@@ -349,3 +349,24 @@ def test_actions_carry_their_keys_in_the_tool_tip(open_window: Any) -> None:
     set_language("en")
     action: QAction = window.actions_by_name["open_file"]
     assert action.toolTip() == "Open a picture or video (Ctrl+O)"
+
+
+def test_cameras_are_listed_by_name_and_asked_for_a_resolution(
+    open_window: Any, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from explorer.sources.camera import CameraInfo
+
+    cameras = (CameraInfo("Desk camera", 0), CameraInfo("Microscope", 2))
+    monkeypatch.setattr("explorer.opening.list_cameras", lambda: cameras)
+    window = open_window()
+    asked: list[Any] = []
+    monkeypatch.setattr(window.player, "open", asked.append)
+    menu = window.opener.camera_menu
+    menu.aboutToShow.emit()
+    names = [action.text() for action in menu.actions()]
+    assert names[:2] == ["Desk camera", "Microscope"]
+    menu.actions()[1].trigger()
+    resolutions = next(action.menu() for action in menu.actions() if action.menu() is not None)
+    resolutions.actions()[2].trigger()
+    act(window, "open_camera")
+    assert asked == ["camera:2?size=1280x720", "camera:0?size=1920x1080"]
