@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from explorer.figure import Axis, Boxes, Curve, Heatmap, Mark, Pane, Points, Segments, Table, TableColumn
+from explorer.figure import Axis, Boxes, Curve, Heatmap, Pane, Points, Segments, Table, TableColumn
 from explorer.i18n import tr
 from explorer.panels.roi.controls import AVERAGE
 from explorer.panels.roi.error import ALIGN, POOL
@@ -12,13 +12,11 @@ from explorer.panels.roi.maps import POOL as POOL_COLOUR
 from explorer.panels.roi.selection import (
     Selection,
     align_contribution,
-    align_region,
     feature_map,
     off,
     outputs,
     pool_contribution,
     pool_region,
-    real_bin,
 )
 from explorer.panels.roi.trace import Trace
 
@@ -55,13 +53,14 @@ def sum_table(trace: Trace, chosen: Selection) -> Pane:
         {(int(r), int(c)): float(w) for (r, c), w in zip(cells, weight, strict=True)}
         for cells, weight in (pool_contribution(trace, chosen), align_contribution(trace, chosen))
     )
-    rows = []
+    # With the maximum each channel has its own cells: weights of the mean are parts of the channels, and do not make a sum.
+    sums = chosen.channel is not None or trace.params.mode == AVERAGE
+    out_pool, out_align = (float(out[chosen.row, chosen.column]) for out in outputs(trace, chosen))
+    rows: list[tuple[str | float | int, ...]] = [(tr("output"), "", out_pool, out_align, out_align)]
     for cell in sorted(pool.keys() | align.keys()):
-        value, of_pool, of_align = float(values[cell]), pool.get(cell, 0.0), align.get(cell, 0.0)
-        rows.append((f"{cell[0]}, {cell[1]}", value, of_pool, of_align, of_align * value))
-    out_pool, out_align = outputs(trace, chosen)
-    at = chosen.row, chosen.column
-    rows.append((tr("output"), float("nan"), float(out_pool[at]), float(out_align[at]), float(out_align[at])))
+        value, of_align = float(values[cell]), align.get(cell)
+        product = of_align * value if of_align is not None and sums else ""
+        rows.append((f"{cell[0]}, {cell[1]}", value, pool.get(cell, ""), "" if of_align is None else of_align, product))
     columns = (
         TableColumn(tr("Cell (row, column)")),
         TableColumn(tr("Value"), digits=3),
@@ -76,24 +75,16 @@ def sum_table(trace: Trace, chosen: Selection) -> Pane:
 def edge_table(trace: Trace, chosen: Selection) -> Pane:
     """How far the region's and the chosen bin's edges lie from where they belong, in pixels of the picture."""
     sides = (tr("left"), tr("top"), tr("right"), tr("bottom"))
-    real = np.array(trace.roi)
-    at = chosen.row, chosen.column
-    parts = (
-        (tr("Region"), real, pool_region(trace) - real, align_region(trace) - real),
-        (tr("Bin"), real_bin(trace, *at), *off(trace, chosen)),
-    )
-    rows = tuple(
-        (f"{name}: {side}", float(where[i]), _signed(pool[i]), _signed(align[i]))
-        for name, where, pool, align in parts
-        for i, side in enumerate(sides)
-    )
+    region = pool_region(trace) - np.array(trace.roi)
+    pool, align = off(trace, chosen)
+    rows = tuple((side, _signed(region[i]), _signed(pool[i]), _signed(align[i])) for i, side in enumerate(sides))
     columns = (
         TableColumn(tr("Edge")),
-        TableColumn(tr("at"), "px", 1),
-        TableColumn(tr("Pool off"), "px"),
-        TableColumn(tr("Align off"), "px"),
+        TableColumn(tr("Pool: region")),
+        TableColumn(tr("Pool: bin")),
+        TableColumn(tr("Align: bin")),
     )
-    return Pane("edges", tr("Misalignment in pixels of the picture"), (Table(columns, rows, key="edges"),))
+    return Pane("edges", tr("Edges are off by, in px of the picture"), (Table(columns, rows, key="edges"),))
 
 
 def _signed(value: float) -> str:
@@ -104,47 +95,37 @@ def error_panes(trace: Trace, chosen: Selection) -> tuple[Pane, Pane]:
     """Error and misalignment against the region's size."""
     curve = trace.error
     assert curve is not None
-    size = Axis(tr("root of the region's area"), "px", log=True)
-    percent = curve.error * 100
-    here = 100 * curve.error_here
-    high = max(float(percent.max()), float(here.max()), 1.0) * 1.08
-    now = Segments(np.array([[curve.here, 0.0]]), np.array([[curve.here, high]]), 7, 1.5, "dotted", key="here")
-    spots = Points(
-        np.stack((np.full(2, curve.here), here), 1), colours=(POOL_COLOUR, ALIGN_COLOUR), size=9.0, key="own"
-    )
-    names = ("RoI Pool", f"RoI Align, {tr('average') if trace.params.mode == AVERAGE else tr('maximum')}")
-    marks: tuple[Mark, ...] = (
-        now,
-        Curve(curve.size, percent[POOL], names[0], POOL_COLOUR, 3.0, key="pool"),
-        Curve(curve.size, percent[ALIGN], names[1], ALIGN_COLOUR, 3.0, key="align"),
-        spots,
-    )
+    size = Axis(tr("root of the region's area"), tr("px of the picture"), low=0.0, high=float(curve.size[-1]))
+    percent, here = curve.error * 100, curve.error_here * 100
+    high = max(float(percent.max()), float(here.max()), 1.0) * 1.1
+    own = Points(np.stack((np.full(2, curve.here), here), 1), colours=(POOL_COLOUR, ALIGN_COLOUR), size=10.0, key="own")
+    mode = tr("average") if trace.params.mode == AVERAGE else tr("maximum")
     error = Pane(
         "error",
         tr("Error of the output: Σ|output − exact| / Σ|exact|"),
-        marks,
+        (
+            _upright(curve.here, high),
+            Curve(curve.size, percent[POOL], "RoI Pool", POOL_COLOUR, 3.0, key="pool"),
+            Curve(curve.size, percent[ALIGN], f"RoI Align · {mode}", ALIGN_COLOUR, 3.0, key="align"),
+            own,
+        ),
         axes=(size, Axis(tr("error"), "%", low=0.0, high=high)),
     )
-    top = float(max(curve.bin.max(), curve.misalignment.max()))
-    bottom = float(min(curve.bin.min(), 0.5))
-    lines: list[Mark] = [
-        Segments(np.array([[curve.here, bottom]]), np.array([[curve.here, top]]), 7, 1.5, "dotted", key="here"),
-        Curve(curve.size, curve.bin, tr("side of a bin"), 7, 2.0, "dashed", key="bin"),
-        Curve(curve.size, curve.misalignment[POOL], tr("RoI Pool's edges are off by"), POOL_COLOUR, 3.0, key="pool"),
-    ]
-    if float(curve.misalignment[ALIGN].max()) > 0.01:
-        lines.append(
-            Curve(
-                curve.size,
-                curve.misalignment[ALIGN],
-                tr("RoI Align's edges are off by"),
-                ALIGN_COLOUR,
-                3.0,
-                key="align",
-            )
-        )
-    title = tr("Why: the smaller the bin, the more a misplaced edge matters")
-    if len(lines) == 3:
-        title += " · " + tr("RoI Align is off by 0")
-    length = Axis(tr("mean length"), "px", log=True, low=bottom, high=top)
-    return error, Pane("misalignment", title, tuple(lines), axes=(size, length))
+    top = float(max(curve.bin.max(), curve.misalignment.max())) * 1.1
+    why = Pane(
+        "misalignment",
+        tr("Why: rounding moves edges by as much, however small a bin is"),
+        (
+            _upright(curve.here, top),
+            Curve(curve.size, curve.bin, tr("side of a bin"), 7, 2.0, "dashed", key="bin"),
+            Curve(curve.size, curve.misalignment[POOL], tr("RoI Pool: edge off by"), POOL_COLOUR, 3.0, key="pool"),
+            Curve(curve.size, curve.misalignment[ALIGN], tr("RoI Align: edge off by"), ALIGN_COLOUR, 3.0, key="align"),
+        ),
+        axes=(size, Axis(tr("mean length"), "px", low=0.0, high=top)),
+    )
+    return error, why
+
+
+def _upright(at: float, high: float) -> Segments:
+    """Where the region itself is."""
+    return Segments(np.array([[at, 0.0]]), np.array([[at, high]]), 7, 1.5, "dotted", key="here")

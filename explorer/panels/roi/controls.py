@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 
-BINS, OUTPUTS, GRADIENT, ERROR = SHOWS = ("bins", "outputs", "gradient", "error against size")
+BINS, POINT, OUTPUTS, GRADIENT, ERROR = SHOWS = (
+    "bins",
+    "one sampling point",
+    "outputs",
+    "gradient",
+    "error against size",
+)
 PYRAMID, BACKBONE = LAYERS = ("pyramid", "backbone")
 STRIDES = ("8", "16", "32")
 ONE, MEAN = CHANNELS = ("one channel", "mean over channels")
@@ -112,11 +118,11 @@ class View:
         play=True,
         when=lambda params: params.show == BINS,
     )
-    channel: int = knob(0, 0, last_channel, label="Channel", when=lambda params: params.channels == ONE)
+    channel: int = knob(101, 0, last_channel, label="Channel", when=lambda params: params.channels == ONE)
     gradient_from: str = knob(
         CHOSEN_BIN, choices=FROM, label="Gradient from", when=lambda params: params.show == GRADIENT
     )
-    opacity: float = knob(0.75, 0.0, 1.0, label="Opacity of the map on the picture")
+    opacity: float = knob(0.85, 0.0, 1.0, label="Opacity of the map on the picture")
     row: int = knob(-1, kind="hidden")
     column: int = knob(-1, kind="hidden")
     point: int = knob(0, kind="hidden")

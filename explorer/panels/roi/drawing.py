@@ -5,8 +5,9 @@ from explorer.figure import Boxes, Column, Figure, Handles, Image, Layout, Mark,
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.roi.charts import edge_table, error_panes, output_panes, sum_table
-from explorer.panels.roi.controls import BINS, ERROR, GRADIENT, View
+from explorer.panels.roi.controls import BINS, ERROR, GRADIENT, POINT, View
 from explorer.panels.roi.maps import CHOSEN, bins_panes, box, gradient_panes
+from explorer.panels.roi.point import point_panes
 from explorer.panels.roi.selection import Selection, real_bin, selection
 from explorer.panels.roi.trace import Trace
 from explorer.panels.roi.words import sentence, values
@@ -24,9 +25,12 @@ def draw(result: Result, view: View) -> Figure:
         right = Column(error_panes(trace, chosen), weights=(1.25, 1))
     elif show == BINS:
         right = Row(bins_panes(result, view, chosen))
+    elif show == POINT:
+        one, cells, points = point_panes(result, view, chosen)
+        right = Row((one, Column((cells, points))), weights=(1, 1.1))
     else:
         right = Column((Row(output_panes(trace, chosen)), sum_table(trace, chosen)), weights=(1.4, 1))
-    left = Column((picture(result, chosen), edge_table(trace, chosen)), weights=(1.3, 1))
+    left = Column((picture(result, chosen), edge_table(trace, chosen)), weights=(1.75, 1))
     return Figure(
         Row((left, right), weights=(1, 2.1)),
         values=values(trace, chosen),

@@ -16,7 +16,7 @@ from explorer.panels.roi.region import Grid
 
 Array = NDArray[np.floating]
 SIZES, SHIFTS = 16, 4
-SMALLEST = 0.5
+SMALLEST, LARGEST = 0.5, 24.0
 """Of the regions, in cells."""
 POOL, ALIGN = 0, 1
 
@@ -57,7 +57,7 @@ def error_curve(
     width, height = x1 - x0, y1 - y0
     here = float(np.sqrt(width * height))
     cell = float(np.sqrt(np.prod(grid.cell)))
-    largest = here * min(size[0] / width, size[1] / height)
+    largest = min(here * min(size[0] / width, size[1] / height), LARGEST * cell)
     sizes = np.geomspace(min(SMALLEST * cell, largest / 2), largest, SIZES)
     offsets = (np.arange(SHIFTS) + 0.5) / SHIFTS - 0.5
     shifts = np.stack(np.meshgrid(offsets * grid.cell[0], offsets * grid.cell[1]), -1).reshape(-1, 2)

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.figure import Boxes, Colour, Heatmap, Image, Mark, Pane, Points, Segments
+from explorer.figure import Boxes, Colour, Heatmap, Image, Mark, Pane, Points, Segments, Text
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.roi.controls import ALL_BINS, View
 from explorer.panels.roi.selection import (
     HALF,
     Selection,
+    Window,
     align_bin,
     align_contribution,
     align_region,
@@ -26,10 +27,11 @@ from explorer.panels.roi.selection import (
 from explorer.panels.roi.trace import Trace
 
 Array = NDArray[Any]
-ROI: Colour = "#ffffff"
-POOL: Colour = 3
+ROI: Colour = 1
+POOL: Colour = 4
 ALIGN: Colour = 5
 CHOSEN: Colour = 6
+WHITE: Colour = "#ffffff"
 LINES: Colour = "#5a606c"
 INSET = 0.1
 """By how much of a cell the bins of RoI Pool, which share cells, are drawn smaller."""
@@ -56,14 +58,15 @@ def range_of(trace: Trace, chosen: Selection) -> tuple[float, float]:
     return float(shown.min()), float(shown.max())
 
 
-def ground(result: Result, view: View, values: Array | None, **heat: object) -> tuple[Mark, ...]:
+def ground(result: Result, values: Array, window: Window | None = None, **heat: object) -> tuple[Mark, ...]:
     """The part of the picture that is shown, a map on it, and the cells' edges.
 
     Args:
-        values: (H, W) of the whole map; None for the picture alone.
+        values: (H, W) of the whole map.
+        window: the cells shown, as ``crop`` gives them; default those.
     """
     trace: Trace = result.trace
-    x0, y0, x1, y1 = crop(trace)
+    x0, y0, x1, y1 = window or crop(trace)
     left, top, right, bottom = (float(v) for v in trace.grid.boxes(np.array([x0, y0, x1, y1])))
     marks: list[Mark] = []
     width, height = result.frame.size
@@ -71,8 +74,7 @@ def ground(result: Result, view: View, values: Array | None, **heat: object) -> 
     c, d = min(int(np.ceil(right)), width), min(int(np.ceil(bottom)), height)
     if c > a and d > b:
         marks.append(Image(result.frame.image[b:d, a:c], (a, b, c, d)))
-    if values is not None:
-        marks.append(Heatmap(values[y0:y1, x0:x1], extent=(left, top, right, bottom), **heat))  # type: ignore[arg-type]
+    marks.append(Heatmap(values[y0:y1, x0:x1], extent=(left, top, right, bottom), **heat))  # type: ignore[arg-type]
     xs, ys = trace.grid.x(np.arange(x0, x1 + 1)), trace.grid.y(np.arange(y0, y1 + 1))
     marks.append(lines(xs, ys, (left, top, right, bottom), LINES, 0.6, "cells"))
     return tuple(marks)
@@ -102,7 +104,7 @@ def bins_panes(result: Result, view: View, chosen: Selection) -> tuple[Pane, Pan
     step = min(max(view.step, 0), len(POOL_STEPS) - 1)
     label = tr("feature map") if chosen.channel is None else tr("channel {channel}", channel=chosen.channel)
     map_marks = ground(
-        result, view, feature_map(trace, chosen), label=label, low=low, high=high, colormap="grey", opacity=view.opacity
+        result, feature_map(trace, chosen), label=label, low=low, high=high, colormap="grey", opacity=view.opacity
     )
     region = box(np.array(trace.roi), ROI, 2.0, "region", dashed=step > 0)
     pool = Pane("pool", f"RoI Pool · {tr(POOL_STEPS[step])}", (*map_marks, *_pool_marks(trace, step, chosen), region))
@@ -179,8 +181,8 @@ def _weights(trace: Trace, point: Array, chosen: Selection) -> tuple[Mark, ...]:
     ends = trace.grid.points(middle[used])
     start = np.repeat(trace.grid.points(point)[None], len(ends), 0)
     return (
-        Segments(start, ends, ROI, 1.5, key="ties"),
-        Points(ends, tuple(f"{w:.2f}" for w in weight[used]), ROI, 9.0, "square", key="four cells"),
+        Segments(start, ends, WHITE, 1.5, key="ties"),
+        Points(ends, tuple(short(w) for w in weight[used]), WHITE, 9.0, "square", key="four cells"),
         Points(start[:1], colours=CHOSEN, size=12.0, key="chosen point"),
     )
 
@@ -201,25 +203,38 @@ def gradient_panes(result: Result, view: View, chosen: Selection) -> tuple[Pane,
         ("align_gradient", "RoI Align", maps[1], ALIGN, align_bin(trace, *at)),
     ):
         shown = np.where(values > 0, values, np.nan)
-        marks = ground(result, view, shown, label=tr("gradient"), low=0.0, high=high, colormap="magma", opacity=0.9)
+        marks = ground(result, shown, label=tr("gradient"), low=0.0, high=high, colormap="magma", opacity=0.9)
         counted = int((values > 0).sum())
         title = f"{name} · " + (tr("1 cell") if counted == 1 else tr("{count} cells", count=counted))
         more: list[Mark] = [box(np.array(trace.roi), ROI, 2.0, "region", dashed=True)]
         if not every:
             more.append(box(read, colour, 2.0, "chosen"))
             more.append(box(real_bin(trace, *at), CHOSEN, 2.0, "belongs", dashed=True))
-            more.append(_numbers(trace, values))
+            more += _numbers(trace, values)
         panes.append(Pane(key, title, (*marks, *more)))
     return panes[0], panes[1]
 
 
-def _numbers(trace: Trace, values: Array) -> Points:
-    """Each cell's share, where few enough have one."""
+def _numbers(trace: Trace, values: Array) -> tuple[Mark, ...]:
+    """The cells that receive any, framed, and each one's share where few enough do."""
     cells = np.argwhere(values > 0)
-    if len(cells) > 30:
-        cells = cells[:0]
-    words = tuple(f"{values[r, c]:.2f}" for r, c in cells)
-    return Points(trace.grid.points(cells[:, ::-1] + HALF), words, ROI, 3.0, key="numbers")
+    corners = cells[:, ::-1]
+    frames = Boxes(
+        trace.grid.boxes(np.concatenate((corners, corners + 1), 1)), (), WHITE, 1.0, key="cells with gradient"
+    )
+    if len(cells) > 40:
+        return (frames,)
+    places = trace.grid.points(corners + np.array([0.04, 0.2]))
+    words = tuple(
+        Text(short(values[r, c]), (float(x), float(y)), key=f"share {i}")
+        for i, ((r, c), (x, y)) in enumerate(zip(cells, places, strict=True))
+    )
+    return (frames, *words)
+
+
+def short(weight: float) -> str:
+    """A weight in the room that a cell has."""
+    return "1" if weight > 0.995 else f"{weight:.2f}".removeprefix("0")
 
 
 def bin_gradients(trace: Trace, chosen: Selection) -> Array:

@@ -14,7 +14,7 @@ from explorer.panels.roi.region import as_box
 from explorer.panels.roi.selection import HALF, align_bin, edges, feature_map, outputs, pool_bin, real_bin, selection
 from explorer.panels.roi.trace import Trace
 
-POOL_PANES, ALIGN_PANES = ("pool", "pool_gradient"), ("align", "align_gradient")
+POOL_PANES, ALIGN_PANES = ("pool", "pool_gradient"), ("align", "align_gradient", "point")
 
 
 def probe(result: Result, view: View, spot: Spot) -> Probe | None:
@@ -65,6 +65,8 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     trace: Trace = result.trace
     if spot.pane == "picture":
         return _take(trace, spot)
+    if spot.pane == "points" and spot.index is not None:
+        return {"point": spot.index}
     found = bin_at(trace, spot)
     if found is None:
         return None
@@ -72,7 +74,7 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     if spot.pane in ALIGN_PANES:
         points = trace.grid.points(trace.align.sampling_points(0, *found).numpy() + HALF)
         if len(points):
-            set_["point"] = int(((points - (spot.x, spot.y)) ** 2).sum(1).argmin())
+            set_["point"] = int(((points - np.array([spot.x, spot.y])) ** 2).sum(1).argmin())
     return set_
 
 

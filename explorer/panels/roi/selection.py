@@ -10,6 +10,8 @@ from explorer.panels.roi.controls import ONE, View
 from explorer.panels.roi.trace import Trace
 
 Array = NDArray[Any]
+Window = tuple[int, int, int, int]
+"""First column, first row, last column + 1 and last row + 1, in cells."""
 HALF = 0.5
 """RoI Align has the value of cell i at i, and the panes draw that cell from i to i + 1."""
 
@@ -46,8 +48,8 @@ def outputs(trace: Trace, chosen: Selection) -> tuple[Array, Array]:
     return pool, align
 
 
-def crop(trace: Trace) -> tuple[int, int, int, int]:
-    """First column, first row, last column + 1 and last row + 1 of the cells shown: those touched and one more."""
+def crop(trace: Trace) -> Window:
+    """The cells shown: those touched and one more on each side."""
     spans = []
     for pool, align, cells in (
         (trace.pool.x, trace.align.x, trace.grid.shape[1]),
@@ -125,3 +127,10 @@ def align_contribution(trace: Trace, chosen: Selection) -> tuple[Array, Array]:
     np.add.at(total, (flat[:, 0], flat[:, 1]), (weights * share[:, None]).reshape(-1).numpy())
     found_cells = np.argwhere(total > 0)
     return found_cells, total[total > 0]
+
+
+def point_values(trace: Trace, chosen: Selection) -> Array:
+    """(S,) the interpolated map at each sampling point of the chosen bin."""
+    cells, weights = trace.align.bilinear(0, chosen.row, chosen.column)
+    values = feature_map(trace, chosen)[cells[..., 0].numpy(), cells[..., 1].numpy()]  # (S, 4)
+    return np.asarray((values * weights.numpy()).sum(1))
