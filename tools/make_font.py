@@ -1,17 +1,19 @@
-"""Makes ``assets/fonts/NotoSansSC-subset.otf``: ``python tools/make_font.py NotoSansCJK-Regular.ttc``.
+"""Makes the fonts in ``assets/fonts``: ``python tools/make_font.py NotoSansCJK-Regular.ttc DejaVuSans.ttf``.
 
 The source is Noto Sans CJK 2.004 (Debian: fonts-noto-cjk). Kept are Latin, Greek, signs, the 3,755 characters of GB 2312 level 1,
-which cover 99.7 % of written Chinese, and whatever else the translations, label files and sources of this program hold.
+which cover 99.7 % of written Chinese, and whatever else the translations, label files and sources of this program hold. Subscripts
+and some signs of mathematics are not in it: they come from DejaVu Sans 2.37 (Debian: fonts-dejavu-core).
 """
 
 import argparse
 from pathlib import Path
 
 from fontTools import subset
-from fontTools.ttLib import TTCollection
+from fontTools.ttLib import TTCollection, TTFont
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = ROOT / "assets" / "fonts" / "NotoSansSC-subset.otf"
+SIGNS = ROOT / "assets" / "fonts" / "DejaVuSans-subset.ttf"
 FAMILY = "CV Explorer Sans SC"
 """A name of its own, so that it never stands in the way of a complete Noto Sans CJK on the same machine."""
 
@@ -53,24 +55,38 @@ def shown_characters() -> set[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("source", type=Path, help="NotoSansCJK-Regular.ttc")
-    source = parser.parse_args().source
+    parser.add_argument("signs", type=Path, help="DejaVuSans.ttf")
+    options = parser.parse_args()
+    source, signs = options.source, options.signs
     font = next(font for font in TTCollection(source).fonts if font["name"].getDebugName(4) == "Noto Sans CJK SC")
     wanted = {chr(code) for first, last in BLOCKS for code in range(first, last + 1)}
     wanted |= common_chinese() | shown_characters()
+    keep(font, wanted, FAMILY, "2.004")
+    font["CFF "].cff.fontNames = [font["name"].getDebugName(6)]
+    font.save(FONT)
+    there = font.getBestCmap()
+    other = TTFont(signs)
+    subscripts = {
+        chr(code) for code in (*range(0x2080, 0x209D), *range(0x1D62, 0x1D6B), *range(0x2308, 0x230C), 0x2C7C)
+    }
+    keep(other, {c for c in subscripts | shown_characters() if ord(c) not in there}, "CV Explorer Signs", "2.37")
+    other.save(SIGNS)
+    for path, made in ((FONT, font), (SIGNS, other)):
+        print(f"{path.name}: {len(made.getBestCmap())} characters, {path.stat().st_size / 1e6:.2f} MB")
+    lacking = sorted(c for c in shown_characters() if ord(c) not in there | other.getBestCmap())
+    if lacking:
+        print("in neither source font:", " ".join(f"{c} U+{ord(c):04X}" for c in lacking))
+
+
+def keep(font: TTFont, characters: set[str], family: str, version: str) -> None:
+    """Reduces a font to some characters and gives it a name of its own."""
     options = subset.Options(layout_features=["kern", "locl", "mark", "ccmp"], name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14])
     subsetter = subset.Subsetter(options)
-    subsetter.populate(text="".join(sorted(wanted)))
+    subsetter.populate(text="".join(sorted(characters)))
     subsetter.subset(font)
-    style = "Regular"
-    compact = FAMILY.replace(" ", "")
-    for number, name in {1: FAMILY, 3: f"{compact}-2.004", 4: FAMILY, 6: f"{compact}-{style}"}.items():
+    compact = family.replace(" ", "")
+    for number, name in {1: family, 3: f"{compact}-{version}", 4: family, 6: f"{compact}-Regular"}.items():
         font["name"].setName(name, number, 3, 1, 0x409)
-    font["CFF "].cff.fontNames = [f"{compact}-{style}"]
-    font.save(FONT)
-    lacking = sorted(character for character in shown_characters() if ord(character) not in font.getBestCmap())
-    print(f"{FONT.name}: {len(font.getBestCmap())} characters, {FONT.stat().st_size / 1e6:.2f} MB")
-    if lacking:
-        print("not in the source font either:", " ".join(f"{c} U+{ord(c):04X}" for c in lacking))
 
 
 if __name__ == "__main__":
