@@ -23,6 +23,8 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
 ADDRESS = re.compile(r"\w+://\S+")
 WORD = re.compile(r"[^\W\d_]{2,}")
 NAMES = {"CV", "Explorer"}
+SAME_IN_CHINESE = {"NMS", "Soft", "Softer", "DIoU"}
+"""Parts of methods' names, which Chinese papers leave as they are."""
 UNITS = {"ms", "fps", "px", "GB", "MB", "kB", "GiB", "MiB", "KiB", "Hz", "GFLOP", "GMAC"}
 
 # Calls that put words before a person, and which of their arguments are words.
@@ -140,7 +142,7 @@ def test_translations_fill_in_the_same_values(language: str) -> None:
 
 
 def test_chinese_is_chinese() -> None:
-    sentences = {text: said for text, said in table("zh_CN").items() if len(WORD.findall(text)) > 1}
+    sentences = {text: said for text, said in table("zh_CN").items() if len(set(WORD.findall(text)) - SAME_IN_CHINESE) > 1}
     english = {text: said for text, said in sentences.items() if not CHINESE.search(said)}
     assert not english, json.dumps(english, indent=1, ensure_ascii=False)
 

@@ -29,7 +29,7 @@ def table(result: Result, view: View, step: int) -> Pane:
         columns.append(TableColumn("σ", tr("px")))
     columns += [TableColumn(tr(SHORT_NAMES[run.method])) for run in trace.runs]
     if focus >= 0:
-        columns.append(TableColumn(f"IoU {focus}", digits=2))
+        columns.append(TableColumn(tr("IoU with {box}", box=focus), digits=2))
     rows = []
     scores = trace.scene.scores.tolist()
     for box in trace.rows.tolist():
