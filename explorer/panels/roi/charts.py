@@ -57,7 +57,7 @@ def sum_table(trace: Trace, chosen: Selection) -> Pane:
     sums = chosen.channel is not None or trace.params.mode == AVERAGE
     out_pool, out_align = (float(out[chosen.row, chosen.column]) for out in outputs(trace, chosen))
     rows: list[tuple[str | float | int, ...]] = [(tr("output"), "", out_pool, out_align, out_align)]
-    for cell in sorted(pool.keys() | align.keys()):
+    for cell in sorted(pool.keys() | align.keys(), key=lambda cell: (-pool.get(cell, 0.0), cell)):
         value, of_align = float(values[cell]), align.get(cell)
         product = of_align * value if of_align is not None and sums else ""
         rows.append((f"{cell[0]}, {cell[1]}", value, pool.get(cell, ""), "" if of_align is None else of_align, product))

@@ -107,11 +107,11 @@ def bins_panes(result: Result, view: View, chosen: Selection) -> tuple[Pane, Pan
         result, feature_map(trace, chosen), label=label, low=low, high=high, colormap="grey", opacity=view.opacity
     )
     region = box(np.array(trace.roi), ROI, 2.0, "region", dashed=step > 0)
-    pool = Pane("pool", f"RoI Pool · {tr(POOL_STEPS[step])}", (*map_marks, *_pool_marks(trace, step, chosen), region))
-    align = Pane(
-        "align", f"RoI Align · {tr(ALIGN_STEPS[step])}", (*map_marks, *_align_marks(trace, step, chosen), region)
+    pool, align = f"RoI Pool · {tr(POOL_STEPS[step])}", f"RoI Align · {tr(ALIGN_STEPS[step])}"
+    return (
+        Pane("pool", pool, (*map_marks, *_pool_marks(trace, step, chosen), region)),
+        Pane("align", align, (*map_marks, *_align_marks(trace, step, chosen), region)),
     )
-    return pool, align
 
 
 def _pool_marks(trace: Trace, step: int, chosen: Selection) -> tuple[Mark, ...]:

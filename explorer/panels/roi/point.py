@@ -77,7 +77,7 @@ def _close_up(
     marks.append(Points(here, colours=CHOSEN, size=8.0, key="own points"))
     marks.append(Points(here[chosen.point][None], colours=CHOSEN, size=14.0, key="chosen point"))
     for i, (place, weight, cell) in enumerate(zip(middles, weights[used], cells[used], strict=True)):
-        words = f"{weight:.2f}\n× {values[cell[0], cell[1]]:.2f}"
+        words = f"{weight:.2f}\n× {values[cell[0], cell[1]]:.2f}".replace("-", "−")
         marks.append(Text(words, (float(place[0]), float(place[1])), key=f"weight {i}"))
     return tuple(marks)
 
