@@ -208,6 +208,59 @@ def test_boundary_and_ties() -> None:
     assert nms(third.double(), scores, 1 / 3).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("threshold", [0.05, 0.2, 0.4, 0.5, 0.7, 0.95])
+def test_the_grid_misses_none_that_is_only_just_too_much(threshold: float) -> None:
+    """Thousands of pairs far apart: one box within the other, at one of its ends, with an IoU a hair above the threshold."""
+    n, g = 3000, torch.Generator().manual_seed(0)
+    size = torch.exp(torch.rand(n, 2, generator=g, dtype=torch.float64) * 6)
+    corner = torch.rand(n, 2, generator=g, dtype=torch.float64) * 1000 + torch.arange(n)[:, None] * 1e4
+    outer = torch.cat((corner, corner + size), 1)
+    inner = outer.clone()
+    side, half = torch.arange(n) % 4, torch.arange(n) // 4 % 2 == 0
+    part = torch.where(half, threshold * 1.0001, 1.0)  # of it one side; else of both
+    both = torch.where(half, 1.0, (threshold * 1.0001) ** 0.5)[:, None].expand(n, 2)
+    size = torch.where(half[:, None], size, size * both)
+    for row, which in enumerate(side.tolist()):
+        axis, end = which % 2, which // 2
+        if half[row]:
+            length = outer[row, axis + 2] - outer[row, axis]
+            inner[row, axis + (2 if end == 0 else 0)] += (-1 if end == 0 else 1) * length * (1 - part[row])
+        else:
+            inner[row, 2:] = inner[row, :2] + size[row]
+    first = torch.rand(n, generator=g) < 0.5
+    boxes = torch.cat((torch.where(first[:, None], outer, inner), torch.where(first[:, None], inner, outer)))
+    scores = torch.cat((torch.rand(n, generator=g) + 1, torch.rand(n, generator=g)))
+    trace = nms_trace(boxes, scores, threshold)
+    assert sorted(trace.keep.tolist()) == list(range(n))
+    assert trace.suppressed_by[n:].tolist() == list(range(n))
+
+
+def test_float32_falls_on_the_same_side_of_the_threshold_as_in_torchvisions_order() -> None:
+    g = torch.Generator().manual_seed(0)
+    scores = torch.tensor([0.9, 0.8])
+    for _ in range(200):
+        a, b = torch.rand(2, 2, generator=g) * 3, torch.rand(2, 2, generator=g) * 5 + 3
+        boxes = torch.cat((a, b), 1)
+        w, h = torch.minimum(b[0], b[1]) - torch.maximum(a[0], a[1])
+        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+        iou = (w * h / (area[0] + area[1] - w * h)).item()
+        for threshold, kept in ((iou, [0, 1]), (math.nextafter(iou, 0), [0])):
+            assert nms(boxes, scores, threshold).tolist() == kept
+            there = suppressors(boxes, ranked(scores), None, None, threshold, 0.0)
+            assert (there < 0).nonzero()[:, 0].tolist() == kept
+
+
+def test_soft_ties_go_by_number() -> None:
+    n = 50
+    left = torch.arange(n) * 10.0
+    apart = torch.stack((left, torch.zeros(n), left + 5, torch.ones(n)), 1)
+    assert soft_nms(apart, torch.full((n,), 0.5))[0].tolist() == list(range(n))
+    pairs = apart.clone()
+    pairs[1::2, :] = apart[::2, :] + torch.tensor([1.0, 0.0, 1.0, 0.0])  # every second box sits on the one before
+    keep = soft_nms(pairs, torch.full((n,), 0.5))[0].tolist()
+    assert keep == [*range(0, n, 2), *range(1, n, 2)]
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_boxes_that_overlap_nothing_are_kept(method: str) -> None:
     point, line, inverted = [5.0, 5.0, 5.0, 5.0], [0.0, 5.0, 9.0, 5.0], [8.0, 8.0, 2.0, 2.0]

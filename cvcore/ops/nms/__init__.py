@@ -6,6 +6,7 @@ other devices the methods that keep or remove run in plain tensor operations.
 
 import torch
 
+from cvcore.ops.compiling import without_full_collections
 from cvcore.ops.nms.hard import (
     adaptive_nms,
     adaptive_nms_trace,
@@ -51,6 +52,7 @@ def warm_up() -> None:
 
     To be called in a worker thread before the first use, so that the first use does not wait. Safe to call again.
     """
-    boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.0]]), torch.tensor([0.9, 0.8])
-    nms(boxes, scores, 0.5)
-    softer_nms(boxes, scores, torch.ones_like(boxes), method="gaussian")
+    with without_full_collections():
+        boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.0]]), torch.tensor([0.9, 0.8])
+        nms(boxes, scores, 0.5)
+        softer_nms(boxes, scores, torch.ones_like(boxes), method="gaussian")

@@ -6,11 +6,16 @@ comparison with the threshold in float64. So a value that falls on the threshold
 Rows are indexed by element, never sliced: a slice costs two atomic reference counts, more than the overlap itself.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from cvcore.ops.compiling import forget_stale
+
+forget_stale(Path(__file__).parent)
 
 Corners = NDArray[np.floating[Any]]
 """(N, 4) xyxy, float32 or float64."""

@@ -5,6 +5,7 @@ On the CPU the loops are compiled by numba and kept on disk; :func:`warm_up` com
 
 import torch
 
+from cvcore.ops.compiling import without_full_collections
 from cvcore.ops.roi.align import RoIAlign, RoIAlignTrace, roi_align, roi_align_trace
 from cvcore.ops.roi.pool import RoIPool, RoIPoolTrace, roi_pool, roi_pool_trace
 from cvcore.ops.roi.regions import Contribution, QuantisedAxis, SampledAxis
@@ -30,11 +31,12 @@ def warm_up() -> None:
 
     To be called in a worker thread before the first use, so that the first use does not wait. Safe to call again.
     """
-    features = torch.ones(1, 1, 4, 4, requires_grad=True)
-    rois = torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])
-    for out in (
-        roi_align(features, rois, 2),
-        roi_align(features, rois, 2, mode="max"),
-        roi_pool(features, rois, 2),
-    ):
-        torch.autograd.grad(out.sum(), features)
+    with without_full_collections():
+        features = torch.ones(1, 1, 4, 4, requires_grad=True)
+        rois = torch.tensor([[0.0, 0.0, 0.0, 4.0, 4.0]])
+        for out in (
+            roi_align(features, rois, 2),
+            roi_align(features, rois, 2, mode="max"),
+            roi_pool(features, rois, 2),
+        ):
+            torch.autograd.grad(out.sum(), features)

@@ -10,12 +10,17 @@ The loops over ``lanes`` run to a number known only at run time on purpose: told
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
+
+from cvcore.ops.compiling import forget_stale
+
+forget_stale(Path(__file__).parent)
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
