@@ -168,6 +168,7 @@ def load_fonts(app: QApplication) -> tuple[str, ...]:
     """
     shipped: list[str] = []
     folder = asset("fonts")
+    # In the order of their names: Noto Sans has the letters, Signs what it lacks.
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in {".ttf", ".otf", ".ttc"}:
             number = QFontDatabase.addApplicationFont(str(path))

@@ -42,7 +42,7 @@ class Waterfall(QWidget):
         return "\n".join([*lines, tr("frame age: {ms:.0f} ms", ms=1000 * self._summary.frame_age)])
 
     def sizeHint(self) -> QSize:
-        return QSize(200, round(2 * self.fontMetrics().height() + BAR + 12))
+        return QSize(200, round(2 * self._line() + BAR + 12))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(100, self.sizeHint().height())
@@ -52,7 +52,7 @@ class Waterfall(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = QFontMetricsF(self.font())
-        line = metrics.height()
+        line = self._line()
         width = self.width() - 2 * MARGIN
         muted, text = QColor(self._theme.muted), QColor(self._theme.text)
         if summary is None:
@@ -91,6 +91,10 @@ class Waterfall(QWidget):
             painter.setPen(muted)
             painter.drawText(QRectF(left + 11, top, space, line), Qt.AlignmentFlag.AlignLeft, label)
             left += space
+
+    def _line(self) -> float:
+        """Height of a line of words; letters from a fallback font, such as Chinese ones, may be higher than the first font's."""
+        return max(QFontMetricsF(self.font()).height(), 1.5 * self._theme.font)
 
     def _colour(self, i: int) -> QColor:
         return QColor(self._theme.palette[i % len(self._theme.palette)])

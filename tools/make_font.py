@@ -13,7 +13,7 @@ from fontTools.ttLib import TTCollection, TTFont
 
 ROOT = Path(__file__).resolve().parent.parent
 FONT = ROOT / "assets" / "fonts" / "NotoSansSC-subset.otf"
-SIGNS = ROOT / "assets" / "fonts" / "DejaVuSans-subset.ttf"
+SIGNS = ROOT / "assets" / "fonts" / "Signs-subset.ttf"
 FAMILY = "CV Explorer Sans SC"
 """A name of its own, so that it never stands in the way of a complete Noto Sans CJK on the same machine."""
 
