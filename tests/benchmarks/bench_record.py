@@ -1,56 +1,60 @@
-"""python tests/benchmarks/bench_record.py [SECONDS]: what capturing one layer costs beside the plain forward pass.
+"""What capturing one layer costs beside the plain forward pass: MobileNetV2 at 224 px on 2 threads.
 
-Plain and recorded passes of MobileNetV2 at 224 px take turns, so that other work on the machine meets both alike; medians and the
-median of the paired ratios are printed, for layers with large and with small maps, on 2 threads.
+Plain and recorded passes take turns, and each pair gives one ratio, so that other work on the machine meets both alike.
 """
 
-import sys
 import time
 from statistics import median
 
 import torch
+from bench import Row, table
 
 from cvcore.record import record
 from cvcore.zoo import load
 
-LAYERS = ("features.2.conv.0.2", "features.1", "features.3", "features.6", "features.13", "features.18")
-"""features.2.conv.0.2 gives the largest map of all: 96 x 112 x 112."""
+LAYERS = ("features.2.conv.0.2", "features.0", "features.3", "features.13", "features.18")
+"""The first gives the largest map of all: 96 x 112 x 112."""
+ROUNDS = 120
+WARM_UP = 10
 
 
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+def main() -> list[Row]:
+    threads = torch.get_num_threads()
     torch.set_num_threads(2)
     model = load("mobilenet_v2")
     x = torch.randn(1, 3, 224, 224).to(memory_format=torch.channels_last)
-    plain: dict[str, list[float]] = {name: [] for name in LAYERS}
-    recorded: dict[str, list[float]] = {name: [] for name in LAYERS}
 
-    def timed(name: str | None) -> float:
-        start = time.perf_counter()
-        if name is None:
+    def plain() -> None:
+        model(x)
+
+    def recorded(name: str) -> None:
+        with record(model, name):
             model(x)
-        else:
-            with record(model, name):
-                model(x)
-        return time.perf_counter() - start
 
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in LAYERS}
     with torch.inference_mode():
-        for _ in range(10):
-            model(x)
-        end = time.perf_counter() + seconds
-        turn = 0
-        while time.perf_counter() < end:
+        for _ in range(WARM_UP):
+            plain()
+        for turn in range(ROUNDS):
             for name in LAYERS:
-                order = (None, name) if turn % 2 else (name, None)
-                for which in order:
-                    (recorded if which else plain)[name].append(timed(which))
-            turn += 1
-    print(f"{turn} rounds; medians in ms, 2 threads")
-    print(f"{'captured layer':22} {'plain':>7} {'recorded':>9} {'ratio':>7}  limit 1.10")
-    for name in LAYERS:
-        ratio = median(r / p for r, p in zip(recorded[name], plain[name], strict=True))
-        print(f"{name:22} {1e3 * median(plain[name]):7.2f} {1e3 * median(recorded[name]):9.2f} {ratio:7.3f}")
+                first = time.perf_counter()
+                plain() if turn % 2 else recorded(name)
+                second = time.perf_counter()
+                recorded(name) if turn % 2 else plain()
+                spent = second - first, time.perf_counter() - second
+                times[name].append(spent if turn % 2 else spent[::-1])
+    torch.set_num_threads(threads)
+    return [
+        Row(
+            f"capturing {name}",
+            median(recorded / plain for plain, recorded in pairs),
+            "× the plain forward pass",
+            most=1.10,
+            note=f"{1e3 * median(p for p, _ in pairs):.2f} ms and {1e3 * median(r for _, r in pairs):.2f} ms",
+        )
+        for name, pairs in times.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(main()))
