@@ -12,6 +12,8 @@ from explorer.panels.roi.selection import Selection, real_bin, selection
 from explorer.panels.roi.trace import Trace
 from explorer.panels.roi.words import sentence, values
 
+NAMED = 6
+
 
 def draw(result: Result, view: View) -> Figure:
     """Picture and numbers beside the bins, the outputs, the gradients or the curves."""
@@ -45,7 +47,8 @@ def picture(result: Result, chosen: Selection) -> Pane:
     marks: list[Mark] = [Image(result.frame.image)]
     names, found = class_names(), trace.found
     others = [i for i in range(len(found.boxes)) if i != trace.region.detection]
-    words = tuple(names[int(found.labels[i])] for i in others)
+    # In a crowd the names would hide what they name.
+    words = tuple(names[int(found.labels[i])] for i in others) if len(others) <= NAMED else ()
     marks.append(Boxes(found.boxes[others].numpy(), words, 7, 1.0, key="detections"))
     marks.append(box(real_bin(trace, chosen.row, chosen.column), CHOSEN, 1.5, "chosen"))
     label = tr("RoI")

@@ -22,11 +22,12 @@ def exact_bins(features: Tensor, y: Tensor, x: Tensor, mode: str) -> Tensor:
         (K, C, P, Q).
     """
     if mode == "average":
-        rows, columns = mean_weights(y, features.shape[1]), mean_weights(x, features.shape[2])
-        return torch.einsum("kcpw,kqw->kcpq", torch.einsum("kph,chw->kcpw", rows, features), columns)
+        down, across = mean_weights(y, features.shape[1]), mean_weights(x, features.shape[2])
+        return down[:, None] @ features @ across[:, None].mT
     rows, columns = corner_weights(y, features.shape[1]), corner_weights(x, features.shape[2])
-    corners = torch.einsum("kcpmw,kqnw->kcpqmn", torch.einsum("kpmh,chw->kcpmw", rows, features), columns)
-    return corners.amax((-2, -1))
+    down, across = rows.flatten(1, 2), columns.flatten(1, 2)  # (K, P M, H), (K, Q N, W)
+    corners = down[:, None] @ features @ across[:, None].mT  # (K, C, P M, Q N)
+    return corners.unflatten(3, columns.shape[1:3]).amax(4).unflatten(2, rows.shape[1:3]).amax(3)
 
 
 def mean_weights(edges: Tensor, cells: int) -> Tensor:

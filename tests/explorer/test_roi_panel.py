@@ -1,0 +1,560 @@
+"""The RoI panel by calling its functions: no Qt, no engine, a context that only counts."""
+
+import string
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cvcore import zoo
+from cvcore.assets import asset
+from cvcore.ops.letterbox import Letterbox
+from cvcore.ops.roi import roi_align, roi_pool
+from explorer.detections import detection
+from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Pane, Points, Segments, Spot, Table
+from explorer.i18n import set_language, tr
+from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
+from explorer.panels import roi
+from explorer.panels.roi import EXPLAIN, Params, Trace, View, compute, draw, pick, probe
+from explorer.panels.roi.controls import (
+    ALL_BINS,
+    BACKBONE,
+    BINS,
+    ERROR,
+    GRADIENT,
+    MAXIMUM,
+    MEAN,
+    OUTPUTS,
+    POINT,
+    SHOWS,
+)
+from explorer.panels.roi.error import ALIGN, POOL, errors_of
+from explorer.panels.roi.exact import exact_bins
+from explorer.panels.roi.maps import bin_gradients
+from explorer.panels.roi.region import PATIENCE, Found, Grid, default_box, inside, region
+from explorer.panels.roi.selection import (
+    align_bin,
+    crop,
+    feature_map,
+    off,
+    outputs,
+    point_values,
+    pool_bin,
+    real_bin,
+    selection,
+)
+
+BOX = (300.0, 150.0, 520.0, 410.0)
+
+
+@dataclass
+class FakeContext:
+    """The detector is loaded once for all tests; ``previous`` is set by hand."""
+
+    previous: Any = None
+    cancelled: bool = False
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+    stages: list[str] = field(default_factory=list)
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.stages.append(name)
+        yield
+
+    def progress(self, fraction: float, text: str = "") -> None: ...
+
+    def model(self, card: str) -> nn.Module:
+        if card not in LOADED:
+            LOADED[card] = zoo.load(card)
+        return LOADED[card]
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
+
+
+LOADED: dict[str, nn.Module] = {}
+PHOTO = Frame(
+    cv2.resize(cv2.imread(str(asset("pictures", "horse.jpg")), cv2.IMREAD_COLOR_RGB), (640, 416)), source="test"
+)
+CONTEXT = FakeContext()
+"""Of the photograph: it keeps the one pass of the detector."""
+
+
+def run(params: Params, frame: Frame = PHOTO, previous: Trace | None = None) -> Result:
+    context = CONTEXT if frame is PHOTO else FakeContext()
+    context.previous = previous
+    return Result(frame, Task(1, "roi", params), compute(frame, params, context))
+
+
+def pane(figure: Figure, key: str) -> Pane:
+    return next(p for p in figure.panes() if p.key == key)
+
+
+def mark(where: Pane, kind: type, key: str = "") -> Any:
+    return next(m for m in where.marks if isinstance(m, kind) and (not key or m.key == key))
+
+
+def keys(where: Pane) -> set[str]:
+    return {m.key for m in where.marks}
+
+
+def rows_of(figure: Figure, key: str) -> list[Any]:
+    return list(table(figure, key).rows)
+
+
+def table(figure: Figure, key: str) -> Table:
+    found = pane(figure, key).marks[0]
+    assert isinstance(found, Table)
+    return found
+
+
+@pytest.fixture(scope="module")
+def usual() -> Result:
+    return run(Params(roi=BOX))
+
+
+# -- the contract
+
+
+def test_it_is_a_whole_panel() -> None:
+    panel = Panel.from_module(roi)
+    assert panel.name == "roi"
+    assert panel.probe
+    assert panel.pick
+    assert panel.paper
+    assert set(knobs(Params)) == set(Params.__dataclass_fields__)
+    assert set(knobs(View)) == set(View.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+@pytest.mark.parametrize("params", [Params(roi=BOX), Params(mode=MAXIMUM, channels=MEAN, aligned=False)])
+def test_the_explanation_is_filled_with_the_bins_own_numbers(language: str, params: Params) -> None:
+    set_language(language)
+    try:
+        result = run(params)
+        figure = draw(result, View(row=2, column=5))
+        wanted = {name for _, name, _, _ in string.Formatter().parse(tr(EXPLAIN)) if name}
+        assert wanted <= set(figure.values)
+        assert tr(EXPLAIN).format_map(figure.values)
+    finally:
+        set_language("en")
+    x, said = result.trace.pool.x, dict[str, Any](figure.values)
+    assert said["first"] == int(x.first[0, 5])
+    assert said["pool"] == pytest.approx(float(outputs(result.trace, selection(result.trace, View()))[0][2, 5]))
+    assert np.floor(said["low"]) == said["first"]
+    assert np.ceil(said["high"]) == said["stop"]
+    assert said["px"] - said["dx"] == pytest.approx(round(said["px"] - said["dx"]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"show": "x"}, {"stride": "9"}, {"layer": ""}, {"mode": "median"}, {"output_size": 0}, {"roi": (1.0, 2.0)}],
+)
+def test_wrong_parameters_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Params(**wrong)
+
+
+# -- what is computed
+
+
+@pytest.mark.parametrize("stride", ["8", "16", "32"])
+@pytest.mark.parametrize("layer", ["pyramid", BACKBONE])
+def test_both_operators_run_on_the_chosen_map(stride: str, layer: str) -> None:
+    params = Params(roi=BOX, stride=stride, layer=layer, output_size=5, sampling_ratio="3")
+    trace: Trace = run(params).trace
+    seen = detection(PHOTO, CONTEXT)
+    level = {"8": 0, "16": 1, "32": 2}[stride]
+    features = (seen.trace.features if layer == BACKBONE else seen.trace.pyramid)[level]
+    box = seen.transform.to_input(torch.tensor([BOX]))
+    scale = 1 / int(stride)
+    torch.testing.assert_close(trace.features, features[0])
+    torch.testing.assert_close(trace.pool.out, roi_pool(features, [box], 5, scale))
+    torch.testing.assert_close(trace.align.out, roi_align(features, [box], 5, scale, 3, True))
+
+
+def test_the_mean_over_channels_is_taken_after_pooling() -> None:
+    trace: Trace = run(Params(roi=BOX, channels=MEAN)).trace
+    chosen = selection(trace, View())
+    pool, align = outputs(trace, chosen)
+    np.testing.assert_allclose(pool, trace.pool.out[0].mean(0).numpy(), rtol=1e-6)
+    np.testing.assert_allclose(align, trace.align.out[0].mean(0).numpy(), rtol=1e-6)
+
+
+def test_cells_lie_on_the_picture_where_the_detector_saw_them() -> None:
+    grid = Grid(16, (26, 26), Letterbox((416, 640), (270, 416), (73, 0), (416, 416)))
+    corner = grid.points(np.array([2.0, 10.0]))
+    np.testing.assert_allclose(grid.transform.to_input(torch.from_numpy(corner)).numpy(), [32.0, 160.0])
+    assert grid.at(*(corner + 0.01)) == (10, 2)
+    assert grid.at(*(corner - 0.01)) == (9, 1)
+    assert grid.at(-5.0, 100.0) is None
+    box = np.array([1.0, 5.0, 3.0, 8.0])
+    np.testing.assert_allclose(grid.boxes(box), [*grid.points(box[:2]), *grid.points(box[2:])])
+
+
+def test_bins_divide_the_region_where_it_really_is(usual: Result) -> None:
+    trace: Trace = usual.trace
+    np.testing.assert_allclose(real_bin(trace, 0, 0)[:2], BOX[:2], atol=1e-3)
+    np.testing.assert_allclose(real_bin(trace, 6, 6)[2:], BOX[2:], atol=1e-3)
+    np.testing.assert_allclose(align_bin(trace, 3, 2), real_bin(trace, 3, 2), atol=1e-3)
+    chosen = selection(trace, View(row=1, column=2))
+    pool, align = off(trace, chosen)
+    np.testing.assert_allclose(pool, pool_bin(trace, 1, 2) - real_bin(trace, 1, 2))
+    np.testing.assert_allclose(align, 0, atol=1e-3)
+    cell = trace.grid.cell[0]
+    np.testing.assert_allclose(pool[0] / cell, float(trace.pool.x.misalignment[0, 2, 0]) / 16, atol=1e-4)
+
+
+def test_without_aligned_everything_lies_half_a_cell_further() -> None:
+    trace: Trace = run(Params(roi=BOX, aligned=False)).trace
+    _, align = off(trace, selection(trace, View()))
+    np.testing.assert_allclose(align[:2], np.array(trace.grid.cell) / 2, rtol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(640, 416), (48, 700), (1, 1), (5, 3), (1000, 7)])
+def test_there_is_a_sensible_box_in_any_frame(size: tuple[int, int]) -> None:
+    x0, y0, x1, y1 = default_box(size)
+    assert 0 <= x0 < x1 <= size[0]
+    assert 0 <= y0 < y1 <= size[1]
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    result = run(Params(), Frame(noise))
+    assert draw(result, View()).panes()
+
+
+@pytest.mark.parametrize(
+    ("dragged", "kept"),
+    [
+        ((10.0, 10.0, 50.0, 60.0), (10.0, 10.0, 50.0, 60.0)),
+        ((50.0, 60.0, 10.0, 10.0), (10.0, 10.0, 50.0, 60.0)),
+        ((-20.0, 5.0, 30.0, 900.0), (0.0, 5.0, 30.0, 80.0)),
+        ((99.9, 79.9, 99.9, 79.9), (99.0, 79.0, 100.0, 80.0)),
+        ((200.0, 5.0, 300.0, 50.0), default_box((100, 80))),
+        ((float("nan"), 5.0, 30.0, 50.0), default_box((100, 80))),
+    ],
+)
+def test_a_box_is_kept_inside_the_picture(dragged: Any, kept: Any) -> None:
+    np.testing.assert_allclose(inside(dragged, (100, 80)), kept)
+
+
+# -- following
+
+
+def found(*boxes: tuple[float, float, float, float]) -> Found:
+    rows = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
+    return Found(rows, torch.zeros(len(rows), dtype=torch.int64), torch.linspace(0.9, 0.5, len(rows)))
+
+
+NOISE = Frame(np.zeros((100, 200, 3), np.uint8), source="video")
+FIRST, SECOND = (10.0, 10.0, 50.0, 60.0), (100.0, 20.0, 160.0, 90.0)
+
+
+def test_a_box_taken_from_the_detector_follows_its_object() -> None:
+    params = Params(roi=SECOND, taken=SECOND)
+    before = region(NOISE, params, found(FIRST, SECOND), None)
+    assert before.box == SECOND
+    assert before.detection == 1
+    moved = (110.0, 22.0, 170.0, 92.0)
+    after = region(NOISE, params, found(moved, FIRST), before)
+    assert after.box == moved
+    assert after.detection == 0
+    lost = region(NOISE, params, found(FIRST), after)
+    assert lost.box == moved
+    assert lost.detection == -1
+    assert lost.lost == 1
+
+
+def test_a_dragged_box_stays() -> None:
+    params = Params(roi=(101.0, 20.0, 160.0, 90.0), taken=SECOND)
+    assert region(NOISE, params, found(FIRST, SECOND), None).box == params.roi
+    still = Params(roi=SECOND, taken=SECOND, follow=False)
+    assert region(NOISE, still, found((110.0, 22.0, 170.0, 92.0)), None).box == SECOND
+
+
+def test_the_surest_object_is_taken_first_and_again_when_it_is_long_gone() -> None:
+    first = region(NOISE, Params(), found(SECOND, FIRST), None)
+    assert first.box == SECOND
+    gone = first
+    for _ in range(PATIENCE):
+        gone = region(NOISE, Params(), found(FIRST), gone)
+        assert gone.box == SECOND
+    assert region(NOISE, Params(), found(FIRST), gone).box == FIRST
+    elsewhere = replace(NOISE, source="another")
+    assert region(elsewhere, Params(), found(FIRST), first).box == FIRST
+    nothing = region(NOISE, Params(), found(), None)
+    assert nothing.box == default_box((200, 100))
+    assert region(NOISE, Params(), found(FIRST), nothing).box == FIRST
+
+
+def test_the_panel_follows_through_its_last_trace() -> None:
+    first = run(Params())
+    again = run(Params(stride="8"), previous=first.trace)
+    assert first.trace.region.detection >= 0
+    assert again.trace.roi == first.trace.roi
+
+
+# -- gradients
+
+
+@pytest.mark.parametrize("mode", ["average", MAXIMUM])
+@pytest.mark.parametrize("channels", ["one channel", MEAN])
+def test_the_gradient_shown_is_the_gradient(mode: str, channels: str) -> None:
+    params = Params(roi=BOX, show=GRADIENT, mode=mode, channels=channels, sampling_ratio="adaptive")
+    trace: Trace = run(params).trace
+    chosen = selection(trace, View(row=2, column=4, channel=7))
+    shown = bin_gradients(trace, chosen)
+    box = trace.grid.transform.to_input(torch.tensor([BOX]))
+    for number, operator in enumerate(
+        (
+            lambda f: roi_pool(f, [box], 7, 1 / 16),
+            lambda f: roi_align(f, [box], 7, 1 / 16, -1, True, "avg" if mode == "average" else "max"),
+        )
+    ):
+        leaf = trace.features[None].clone().requires_grad_()
+        out = operator(leaf)[0, :, 2, 4]
+        value = out[7] if chosen.channel is not None else out.mean()
+        (gradient,) = torch.autograd.grad(value, leaf)
+        np.testing.assert_allclose(shown[number], gradient[0].sum(0).numpy(), atol=1e-6)
+
+
+def test_all_bins_together_receive_what_each_does() -> None:
+    result = run(Params(roi=BOX, show=GRADIENT))
+    trace: Trace = result.trace
+    view = View(channel=3, gradient_from=ALL_BINS)
+    total = sum(
+        bin_gradients(trace, selection(trace, replace(view, row=row, column=column)))
+        for row in range(7)
+        for column in range(7)
+    )
+    x0, y0, x1, y1 = crop(trace)
+    figure = draw(result, view)
+    for number, key in enumerate(("pool_gradient", "align_gradient")):
+        shown = np.nan_to_num(mark(pane(figure, key), Heatmap).values)
+        np.testing.assert_allclose(shown, np.asarray(total)[number, y0:y1, x0:x1], atol=1e-5)
+    assert mark(pane(draw(result, View(channel=3)), "pool_gradient"), Boxes, "cells with gradient").xyxy.shape == (1, 4)
+
+
+# -- error against size
+
+
+@pytest.mark.parametrize("mode", ["average", MAXIMUM])
+def test_exact_bins_are_what_dense_sampling_comes_near_to(mode: str) -> None:
+    generator = torch.Generator().manual_seed(3)
+    features = torch.randn(2, 6, 7, generator=generator, dtype=torch.float64)
+    # Partly outside the map, within one cell, and on the cells' lines.
+    y = torch.tensor([[-1.3, 0.2, 2.9], [1.1, 1.3, 1.6], [0.0, 2.0, 5.0]], dtype=torch.float64)
+    x = torch.tensor([[2.0, 3.5, 6.8], [-0.5, 0.5, 2.5], [1.0, 1.0001, 6.0]], dtype=torch.float64)
+    exact = exact_bins(features, y, x, mode)
+    n = 200
+    for k in range(3):
+        for p in range(2):
+            for q in range(2):
+                ys, xs = (e[k, i] + (torch.arange(n) + 0.5) / n * (e[k, i + 1] - e[k, i]) for e, i in ((y, p), (x, q)))
+                sampled = interpolated(features, ys, xs)
+                if mode == MAXIMUM:
+                    dense = sampled.amax((1, 2))
+                    assert bool((exact[k, :, p, q] >= dense - 1e-9).all())
+                else:
+                    dense = sampled.mean((1, 2))
+                torch.testing.assert_close(exact[k, :, p, q], dense, atol=0.05 if mode == MAXIMUM else 1e-3, rtol=0)
+
+
+def interpolated(features: Tensor, ys: Tensor, xs: Tensor) -> Tensor:
+    """Plain bilinear interpolation, clamped at the map's edges."""
+    H, W = features.shape[1:]
+    ys, xs = ys.clamp(0, H - 1), xs.clamp(0, W - 1)
+    top, left = ys.floor().long(), xs.floor().long()
+    bottom, right = (top + 1).clamp(max=H - 1), (left + 1).clamp(max=W - 1)
+    dy, dx = (ys - top)[:, None], (xs - left)[None]
+    upper = features[:, top][:, :, left] * (1 - dx) + features[:, top][:, :, right] * dx
+    lower = features[:, bottom][:, :, left] * (1 - dx) + features[:, bottom][:, :, right] * dx
+    return upper * (1 - dy) + lower * dy
+
+
+def test_no_bin_has_area_and_still_a_value() -> None:
+    features = torch.arange(12.0).reshape(1, 3, 4)
+    point = torch.tensor([[1.5, 1.5]])
+    for mode in ("average", MAXIMUM):
+        torch.testing.assert_close(exact_bins(features, point, point, mode), torch.tensor([[[[7.5]]]]))
+
+
+@pytest.mark.parametrize("mode", ["average", MAXIMUM])
+def test_the_curve_is_the_error_it_says(mode: str) -> None:
+    params = Params(roi=BOX, show=ERROR, mode=mode, sampling_ratio="4", output_size=3)
+    trace: Trace = run(params).trace
+    curve = trace.error
+    assert curve is not None
+    assert bool((np.diff(curve.size) > 0).all())
+    assert curve.error.shape == (2, len(curve.size))
+    y, x = trace.pool.y.real - 0.5, trace.pool.x.real - 0.5
+    wanted = exact_bins(trace.features, y, x, MAXIMUM), exact_bins(trace.features, y, x, mode)
+    for number, (out, exact) in enumerate(zip((trace.pool.out, trace.align.out), wanted, strict=True)):
+        error = float((out - exact).abs().sum() / exact.abs().sum())
+        assert curve.error_here[number] == pytest.approx(error, rel=1e-3)
+    # RoI Align samples, so that of a large region it misses maxima between its points; the mean it has nearly right.
+    better = curve.error[ALIGN] < curve.error[POOL]
+    assert bool(better.all() if mode == "average" else better[: len(better) // 2].all())
+    np.testing.assert_allclose(curve.misalignment[ALIGN], 0, atol=1e-2)
+    # Rounding does not get smaller with the region, so it is the small ones that suffer.
+    assert float(curve.misalignment[POOL].min()) > 0.3 * float(curve.misalignment[POOL].max())
+    assert curve.misalignment[POOL][0] > curve.bin[0]
+    assert curve.error[POOL][-1] < curve.error[POOL].max()
+
+
+def test_a_region_on_whole_cells_has_no_rounding_error_of_its_ends() -> None:
+    flat = torch.ones(3, 20, 20)
+    grid = Grid(16, (20, 20), Letterbox((320, 320), (320, 320), (0, 0), (320, 320)))
+    error, _ = errors_of(flat, torch.tensor([[32.0, 48.0, 144.0, 160.0]], dtype=torch.float64), grid, Params())
+    np.testing.assert_allclose(error, 0, atol=1e-6)
+
+
+def test_a_long_curve_can_be_cancelled() -> None:
+    context = FakeContext(cancelled=True, kept=CONTEXT.kept)
+    with pytest.raises(Cancelled):
+        compute(PHOTO, Params(show=ERROR), context)
+
+
+# -- the figure
+
+
+@pytest.mark.parametrize("show", SHOWS)
+@pytest.mark.parametrize(("channels", "mode"), [("one channel", "average"), (MEAN, MAXIMUM)])
+@pytest.mark.parametrize("box", [None, (0.0, 0.0, 3.0, 2.0), (0.0, 0.0, 640.0, 416.0), (630.0, 400.0, 640.0, 416.0)])
+def test_everything_can_be_drawn(show: str, channels: str, mode: str, box: Any) -> None:
+    result = run(Params(roi=box, show=show, channels=channels, mode=mode, aligned=box is None, stride="32"))
+    for view in (View(), View(step=2, row=99, column=99, point=99, channel=9999), View(step=0, gradient_from=ALL_BINS)):
+        figure = draw(result, view)
+        assert mark(pane(figure, "picture"), Handles).value == result.trace.roi
+        for where in figure.panes():
+            for m in where.marks:
+                for name in ("xyxy", "xy", "start", "end", "x", "y"):
+                    assert np.isfinite(np.asarray(getattr(m, name, 0.0), np.float64)).all() or m.key == "text"
+
+
+def test_each_step_adds_what_it_says(usual: Result) -> None:
+    pools, aligns = ([keys(pane(draw(usual, View(step=step)), key)) for step in range(5)] for key in ("pool", "align"))
+    assert "rounded" not in pools[0]
+    assert "rounded" in pools[1]
+    assert "bins" in pools[2]
+    assert "chosen" not in pools[2]
+    assert "chosen" in pools[3]
+    assert "maximum" in pools[4] - pools[3]
+    assert "used" in aligns[1] - aligns[0]
+    assert "bins" in aligns[2] - aligns[1]
+    assert "points" in aligns[3] - aligns[2]
+    assert "four cells" in aligns[4] - aligns[3]
+
+
+def test_the_rounded_region_has_whole_cells(usual: Result) -> None:
+    trace: Trace = usual.trace
+    rounded = mark(pane(draw(usual, View(step=1)), "pool"), Boxes, "rounded").xyxy[0]
+    x = (rounded[0::2] * trace.grid.transform.scale[1] + trace.grid.transform.offset[1]) / 16
+    np.testing.assert_allclose(x, np.round(x), atol=1e-6)
+    edges = table(draw(usual, View()), "edges")
+    assert edges.rows[0][1] == f"{rounded[0] - BOX[0]:+.1f}".replace("-", "−")
+
+
+def test_the_weights_shown_add_to_the_value(usual: Result) -> None:
+    trace: Trace = usual.trace
+    view = View(channel=5, point=2)
+    chosen = selection(trace, view)
+    points = point_values(trace, chosen)
+    assert float(points.mean()) == pytest.approx(float(outputs(trace, chosen)[1][3, 3]), abs=1e-5)
+    result = run(Params(roi=BOX, show=POINT))
+    figure = draw(result, view)
+    rows = rows_of(figure, "interpolation")
+    assert sum(row[3] for row in rows[:4]) == pytest.approx(rows[4][3], abs=1e-6)
+    assert rows[4][3] == pytest.approx(float(points[2]), abs=1e-6)
+    assert table(figure, "points").rows[2][3] == pytest.approx(float(points[2]), abs=1e-6)
+    assert len(mark(pane(figure, "point"), Segments, "ties").start) <= 4
+
+
+def test_outputs_their_difference_and_the_sum() -> None:
+    result = run(Params(roi=BOX, show=OUTPUTS))
+    view = View(channel=9, row=1, column=6)
+    figure = draw(result, view)
+    pool, align, difference = (mark(pane(figure, k), Heatmap).values for k in ("pool_out", "align_out", "difference"))
+    np.testing.assert_allclose(pool, result.trace.pool.out[0, 9])
+    np.testing.assert_allclose(difference, pool - align)
+    rows = rows_of(figure, "sum")
+    assert rows[0][2] == pytest.approx(float(pool[1, 6]))
+    products = [row[4] for row in rows[1:] if row[4] != ""]
+    assert sum(products) == pytest.approx(float(align[1, 6]), abs=1e-5)
+    (largest,) = (row for row in rows[1:] if row[2] != "")
+    assert largest[1] == pytest.approx(float(pool[1, 6]))
+
+
+def test_the_curves_are_drawn_in_percent() -> None:
+    result = run(Params(roi=BOX, show=ERROR))
+    figure = draw(result, View())
+    curve = mark(pane(figure, "error"), Curve, "pool")
+    np.testing.assert_allclose(curve.y, 100 * result.trace.error.error[POOL])
+    assert mark(pane(figure, "error"), Points, "own").xy.shape == (2, 2)
+
+
+# -- the mouse
+
+
+def test_a_click_on_a_detected_box_takes_it(usual: Result) -> None:
+    boxes = usual.trace.found.boxes
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    smallest = boxes[int(areas.argmin())]
+    x, y = ((smallest[:2] + smallest[2:]) / 2).tolist()
+    taken = pick(usual, View(), Spot("picture", "detections", x, y, 0))
+    assert taken is not None
+    assert taken["roi"] == taken["taken"] == tuple(smallest.tolist())
+    after = run(replace(usual.task.params, **taken))
+    assert after.trace.region.detection == int(areas.argmin())
+    assert pick(usual, View(), Spot("picture", "", 5.0, 5.0)) is None
+
+
+def test_a_click_chooses_bin_and_point(usual: Result) -> None:
+    trace: Trace = usual.trace
+    assert pick(usual, View(), Spot("align_out", "heatmap", 4.5, 1.2)) == {"row": 1, "column": 4}
+    assert pick(usual, View(), Spot("align_out", "heatmap", 7.5, 1.2)) is None
+    x0, y0, x1, y1 = real_bin(trace, 2, 5)
+    middle = Spot("pool", "heatmap", (x0 + x1) / 2, (y0 + y1) / 2)
+    assert pick(usual, View(), middle) == {"row": 2, "column": 5}
+    near_last = Spot("align", "heatmap", x1 - 0.5, y1 - 0.5)
+    assert pick(usual, View(), near_last) == {"row": 2, "column": 5, "point": 3}
+    assert pick(usual, View(), Spot("points", "points", 0, 0, 1)) == {"point": 1}
+    assert pick(usual, View(), Spot("edges", "edges", 0, 0, 1)) is None
+
+
+def test_the_pointer_lights_the_bin_everywhere(usual: Result) -> None:
+    trace: Trace = usual.trace
+    found = probe(usual, View(channel=4), Spot("difference", "heatmap", 2.5, 3.5))
+    assert found is not None
+    assert f"{float(trace.pool.out[0, 4, 3, 2]):.4g}" in found.text
+    assert {"picture", "pool", "align", "pool_out", "align_out", "difference"} <= set(found.marks)
+    lit = found.marks["pool"][0]
+    assert isinstance(lit, Boxes)
+    np.testing.assert_allclose(lit.xyxy[0], pool_bin(trace, 3, 2))
+
+
+def test_the_pointer_reads_the_cell(usual: Result) -> None:
+    trace: Trace = usual.trace
+    x, y = trace.grid.points(np.array([12.5, 10.5]))
+    read = probe(usual, View(channel=4), Spot("picture", "image", float(x), float(y)))
+    assert read is not None
+    assert f"{float(feature_map(trace, selection(trace, View(channel=4)))[10, 12]):.4g}" in read.text
+    assert probe(usual, View(), Spot("edges", "edges", 0, 0, 1)) is None
+
+
+def test_only_the_controls_that_matter_are_shown() -> None:
+    def shown(params: Params) -> set[str]:
+        return {name for name, (_, knob) in knobs(View).items() if knob.when is None or knob.when(params)}
+
+    assert "step" in shown(Params(show=BINS))
+    assert "step" not in shown(Params(show=OUTPUTS))
+    assert "gradient_from" in shown(Params(show=GRADIENT))
+    assert "channel" not in shown(Params(channels=MEAN))
