@@ -265,6 +265,8 @@ class PanelDock(QDockWidget):
         if figure is None:
             return False
         self.canvas.set_figure(figure)
+        if self.canvas.spot is not None:  # something else may be under a pointer that rests
+            self._hovered(self.canvas.spot)
         sentence = self.result.note or self.result.frame.note
         self._say(sentence, "warning" if self.result.note else "note")
         self._figure_values = figure.values

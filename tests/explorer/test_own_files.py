@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
 from explorer import export, registry
-from explorer.dock import whole_field
 from explorer.panel import Panel, Result, Task
 from explorer.registry import Registry
 from explorer.saving import Saver
@@ -108,20 +107,6 @@ def test_a_cancelled_dialog_writes_nothing(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
     saver(qtbot, said, OneDock(make_panel(files=files))).save_files()
     assert said == []
-
-
-def test_a_field_with_a_number_sets_one_item() -> None:
-    class Fields:
-        boxes = ((0, 0, 1, 1), (2, 2, 3, 3))
-
-    class Others:
-        places = (1, 2)
-
-    assert whole_field(Fields(), Others(), "boxes.1", (5, 5, 6, 6)) == ("boxes", ((0, 0, 1, 1), (5, 5, 6, 6)))
-    assert whole_field(Fields(), Others(), "places.0", 7) == ("places", (7, 2))
-    assert whole_field(Fields(), Others(), "boxes", ()) == ("boxes", ())
-    with pytest.raises(IndexError):
-        whole_field(Fields(), Others(), "boxes.2", ())
 
 
 def test_the_contract_reads_them() -> None:

@@ -19,7 +19,7 @@ from explorer.panels.nms.controls import (
     SCORE_SWEEP,
     Params,
 )
-from explorer.panels.nms.methods import METHODS
+from explorer.panels.nms.methods import METHODS, SHORT_NAMES
 from explorer.panels.nms.state import state
 from explorer.panels.nms.trace import THRESHOLDS, Run, Trace
 from explorer.panels.nms.words import decay_of
@@ -59,9 +59,10 @@ def sweep_chart(result: Result, step: int) -> Pane:
         Curve(x, values[number], label=label_at(params, run), colour=colour(run.method), key=run.method)
         for number, run in enumerate(trace.runs)
     ]
-    top = 1.0 if scores else float(max(values.max(initial=1), 1))
-    curves.append(upright(params.iou_threshold, top))
-    y = Axis(tr("mean score of kept boxes"), low=0, high=1) if scores else Axis(tr("kept boxes"), low=0)
+    seen = values[np.isfinite(values)]
+    low = float(seen.min(initial=1.0)) if scores else 0.0
+    curves.append(upright(params.iou_threshold, low, float(seen.max(initial=low))))
+    y = Axis(tr("mean score")) if scores else Axis(tr("kept boxes"), low=0)
     title = tr("Mean score as the threshold moves") if scores else tr("Kept boxes as the threshold moves")
     return Pane("below", title, tuple(curves), axes=(Axis(tr("IoU threshold"), low=0, high=1), y))
 
@@ -71,8 +72,8 @@ def label_at(params: Params, run: Run) -> str:
     return tr("{method} (σ)", method=tr(run.method)) if decay_of(run, params) == "gaussian" else tr(run.method)
 
 
-def upright(x: float, top: float) -> Curve:
-    return Curve(np.array([x, x]), np.array([0.0, top]), colour=7, width=1.5, style="dashed", key="now")
+def upright(x: float, low: float, high: float) -> Curve:
+    return Curve(np.array([x, x]), np.array([low, high]), colour=7, width=1.5, style="dashed", key="now")
 
 
 def by_score(result: Result, step: int) -> Pane:
@@ -86,8 +87,8 @@ def by_score(result: Result, step: int) -> Pane:
         x = np.concatenate(([1.0], np.repeat(scores, 2), [0.0]))
         y = np.concatenate(([0, 0], np.repeat(np.arange(1, len(scores) + 1), 2)))
         curves.append(Curve(x[::-1], y[::-1], label=tr(run.method), colour=colour(run.method), key=run.method))
-    axes = (Axis(tr("score"), low=0, high=1), Axis(tr("kept with at least this score"), low=0))
-    return Pane("below", tr("Kept boxes by score"), tuple(curves), axes=axes)
+    axes = (Axis(tr("score"), low=0, high=1), Axis(tr("kept boxes"), low=0))
+    return Pane("below", tr("Kept boxes with at least a score"), tuple(curves), axes=axes)
 
 
 def before_after(result: Result, step: int) -> Pane:
@@ -116,8 +117,9 @@ def run_times(result: Result, step: int) -> Pane:
     values = np.array([trace.times.get(method, np.nan) * 1e3 for method in METHODS])
     shown = {run.method for run in trace.runs}
     colours = tuple(2 if method in shown else 0 for method in METHODS)
-    bars = Bars(values, labels=tuple(tr(m) for m in METHODS), label=tr("time"), colours=colours, horizontal=True, key="times")  # fmt: skip
-    title = tr("Run time on {count} candidates, without recording the decisions", count=len(trace.scene))
+    names = tuple(tr(SHORT_NAMES[method]) for method in METHODS)
+    bars = Bars(values, labels=names, label=tr("time"), colours=colours, horizontal=True, key="times")
+    title = tr("Run time on {count} candidates", count=len(trace.scene))
     return Pane("below", title, (bars,), axes=(Axis(tr("time"), "ms", low=0), Axis("")))
 
 
@@ -136,5 +138,5 @@ def reliability(result: Result, step: int) -> Pane:
     for run in trace.runs:
         x, y = (np.array(of[run.method][name], np.float64) for name in ("score", "precision"))
         marks.append(Curve(x, y, label=tr(run.method), colour=colour(run.method), key=run.method))
-    axes = (Axis(tr("mean score"), low=0, high=1), Axis(tr("share that is right (IoU ≥ 0.5)"), low=0, high=1))
+    axes = (Axis(tr("mean score"), low=0, high=1), Axis(tr("precision at IoU 0.5"), low=0, high=1))
     return Pane("below", tr("Reliability on 128 COCO pictures"), tuple(marks), axes=axes)

@@ -43,17 +43,17 @@ FITTING_CAPTIONS, ALL_CAPTIONS, NO_CAPTIONS = CAPTIONS = ("those that fit", "all
 # Two people, one half behind the other, and a ball. Every other box is a second, worse find of one of them. With these numbers the
 # seven methods do not agree: the two people overlap by 0.51, their centres lie apart, and the best placed box is not the first.
 HAND_BOXES: tuple[Box, ...] = (
-    (90, 50, 190, 270),
-    (120, 60, 220, 275),
-    (100, 58, 196, 262),
-    (300, 180, 360, 240),
-    (82, 44, 186, 262),
-    (128, 66, 228, 270),
-    (306, 176, 368, 236),
+    (40, 30, 140, 250),
+    (70, 40, 170, 255),
+    (50, 38, 146, 242),
+    (220, 160, 280, 220),
+    (32, 24, 136, 242),
+    (78, 46, 178, 250),
+    (226, 156, 288, 216),
 )
 HAND_SCORES = (0.92, 0.80, 0.75, 0.70, 0.66, 0.58, 0.45)
 HAND_SIGMAS = (8.0, 6.0, 3.0, 4.0, 10.0, 8.0, 2.0)
-HAND_SIZE = (440.0, 320.0)
+HAND_SIZE = (320.0, 280.0)
 
 
 def category_choices(result: Result) -> tuple[str, ...]:
@@ -87,6 +87,7 @@ class Params:
         label="Boxes from",
         help="The detector's candidates in the picture, or boxes of your own on a blank scene.",
     )
+    click: str = knob(LOOK, choices=CLICKS, label="A click", when=by_hand)
     method_1: str = knob("NMS", choices=METHODS, label="Method")
     method_2: str = knob("Soft-NMS", choices=(NONE, *METHODS), label="Second method")
     method_3: str = knob(NONE, choices=(NONE, *METHODS), label="Third method")
@@ -231,5 +232,4 @@ class View:
     captions: str = knob(
         FITTING_CAPTIONS, choices=CAPTIONS, label="Captions", help="Those that fit: of wide boxes only."
     )
-    click: str = knob(LOOK, choices=CLICKS, label="A click", when=by_hand)
     box: int = knob(-1, kind="hidden")

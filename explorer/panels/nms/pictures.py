@@ -34,19 +34,24 @@ def pictures(result: Result, view: View, step: int) -> list[Pane]:
     return [picture(result, view, step, number) for number in range(len(trace.runs))]
 
 
+def removed_shown(trace: Trace, view: View) -> bool:
+    """Whether removed boxes are drawn: always by hand, where they must be there to be dragged."""
+    return view.removed or trace.by_hand
+
+
 def picture(result: Result, view: View, step: int, number: int) -> Pane:
     """One method's boxes at a step, under the words of what it just did."""
     trace: Trace = result.trace
     run, now = trace.runs[number], state(trace, number, step)
     focus = in_focus(trace, view, step)
     marks: list[Mark] = [] if trace.by_hand else [Image(result.frame.image)]
-    if run.method in AVERAGING and view.removed:
+    if run.method in AVERAGING and removed_shown(trace, view):
         marks.append(Boxes(seeds(run, now), colours=LOWERED, width=1.0, styles="dotted", key="seeds"))
     if view.box == focus >= 0 and now.kept[focus]:
         marks.append(Boxes(now.boxes[cluster(run, now, focus)], colours=HIT, width=1.0, key="cluster"))
     marks += overlap_marks(trace, run, now, focus)
     marks.append(candidate_boxes(trace, view, now, focus))
-    if trace.by_hand and 0 <= view.box < len(trace.scene) and view.click == LOOK:
+    if trace.by_hand and 0 <= view.box < len(trace.scene) and result.task.params.click == LOOK:
         marks.append(handles(result, view.box))
     return Pane(pane_key(number), title(result, run, now), tuple(marks), space="picture", size=trace.size)
 
@@ -86,7 +91,7 @@ def candidate_boxes(trace: Trace, view: View, now: State, focus: int) -> Boxes:
     if view.box == focus >= 0:
         widths[focus] = 4.5
     styles: list[LineStyle] = ["dashed" if gone else "solid" for gone in now.gone.tolist()]
-    hidden = now.gone & ~disputed & (not view.removed)
+    hidden = now.gone & ~disputed & (not removed_shown(trace, view))
     hidden[[box for box in (focus, now.subject) if box >= 0]] = False
     return Boxes(
         np.where(hidden[:, None], np.nan, now.boxes),
@@ -116,7 +121,7 @@ def caption(trace: Trace, now: State, box: int) -> str:
     """Number, class and score of a box, with its old score where it has another now."""
     before, score = float(trace.scene.scores[box]), float(now.scores[box])
     change = f"{before:.2f} → {score:.2f}" if abs(score - before) > 5e-3 and score > 0 else f"{before:.2f}"
-    return " ".join(filter(None, (str(box), trace.name(box), change)))
+    return " ".join(filter(None, (f"{box}:", trace.name(box), change)))
 
 
 def seeds(run: Run, now: State) -> NDArray[np.float32]:

@@ -9,7 +9,16 @@ from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.nms.charts import pane_points
 from explorer.panels.nms.controls import ADD, DELETE, LESS_SURE, LOOK, SCORE_DOWN, SCORE_UP, SURER, Params, View
-from explorer.panels.nms.pictures import CHOSEN, HIT, caption, cluster, number_of, overlap_marks, pane_key
+from explorer.panels.nms.pictures import (
+    CHOSEN,
+    HIT,
+    caption,
+    cluster,
+    number_of,
+    overlap_marks,
+    pane_key,
+    removed_shown,
+)
 from explorer.panels.nms.state import State, state, step_of
 from explorer.panels.nms.trace import Trace
 from explorer.panels.nms.words import story
@@ -17,7 +26,7 @@ from explorer.panels.nms.words import story
 NEAR = 3.0
 """Pixels beside a box that still count as on it."""
 NEW_SIDE, NEW_SCORE, NEW_SIGMA = 80.0, 0.7, 5.0
-SCORE_STEP = 0.05
+SCORE_STEP = LEAST_SCORE = 0.05
 LEAST_SIGMA, MOST_SIGMA = 0.5, 64.0
 
 
@@ -46,8 +55,9 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     """A click chooses a box (again: none), or changes the user's own boxes as the choice beside says."""
     trace: Trace = result.trace
     box = pointed(trace, view, spot, step_of(trace, view))
-    if trace.by_hand and number_of(spot.pane, trace) is not None and view.click != LOOK:
-        return changed(result.task.params, view.click, box, spot, trace.size)
+    params: Params = result.task.params
+    if trace.by_hand and number_of(spot.pane, trace) is not None and params.click != LOOK:
+        return changed(params, box, spot, trace.size)
     if box is None:
         return {"box": -1} if number_of(spot.pane, trace) is not None else None
     return {"box": -1 if box == view.box else box}
@@ -57,7 +67,8 @@ def pointed(trace: Trace, view: View, spot: Spot, step: int) -> int | None:
     """The box that a spot is on, wherever it is shown."""
     number = number_of(spot.pane, trace)
     if number is not None:
-        return box_at(state(trace, number, step), view, spot.x, spot.y)
+        now = state(trace, number, step)
+        return box_at(now, spot.x, spot.y, removed=removed_shown(trace, view))
     if spot.index is None:
         return None
     if spot.pane == "table" and 0 <= spot.index < len(trace.rows):
@@ -67,11 +78,11 @@ def pointed(trace: Trace, view: View, spot: Spot, step: int) -> int | None:
     return None
 
 
-def box_at(now: State, view: View, x: float, y: float) -> int | None:
+def box_at(now: State, x: float, y: float, *, removed: bool) -> int | None:
     """The smallest visible box around a place."""
     boxes = now.boxes
     inside = (boxes[:, :2] - NEAR <= (x, y)).all(1) & ((x, y) <= boxes[:, 2:] + NEAR).all(1)
-    if not view.removed:
+    if not removed:
         inside &= ~now.gone
     if not inside.any():
         return None
@@ -79,32 +90,27 @@ def box_at(now: State, view: View, x: float, y: float) -> int | None:
     return int(np.where(inside, sides[:, 0] * sides[:, 1], np.inf).argmin())
 
 
-def changed(
-    params: Params, click: str, box: int | None, spot: Spot, size: tuple[float, float]
-) -> dict[str, Any] | None:
+def changed(params: Params, box: int | None, spot: Spot, size: tuple[float, float]) -> dict[str, Any] | None:
     """The user's boxes after a click."""
-    boxes, scores, sigmas = list(params.boxes), list(params.scores), list(params.sigmas)
+    click, boxes, scores, sigmas = params.click, list(params.boxes), list(params.scores), list(params.sigmas)
     if click == ADD:
         if not (0 <= spot.x <= size[0] and 0 <= spot.y <= size[1]):
             return None
-        left = min(max(spot.x - NEW_SIDE / 2, 0.0), size[0] - NEW_SIDE)
-        top = min(max(spot.y - NEW_SIDE / 2, 0.0), size[1] - NEW_SIDE)
-        boxes.append((round(left, 1), round(top, 1), round(left + NEW_SIDE, 1), round(top + NEW_SIDE, 1)))
+        left = round(min(max(spot.x - NEW_SIDE / 2, 0.0), size[0] - NEW_SIDE), 1)
+        top = round(min(max(spot.y - NEW_SIDE / 2, 0.0), size[1] - NEW_SIDE), 1)
+        boxes.append((left, top, left + NEW_SIDE, top + NEW_SIDE))
         scores.append(NEW_SCORE)
         sigmas.append(NEW_SIGMA)
-        return {"boxes": tuple(boxes), "scores": tuple(scores), "sigmas": tuple(sigmas), "box": len(boxes) - 1}
-    if box is None:
+        box = len(boxes) - 1
+    elif box is None:
         return None
-    match click:
-        case _ if click == DELETE:
-            del boxes[box], scores[box], sigmas[box]
-            return {"boxes": tuple(boxes), "scores": tuple(scores), "sigmas": tuple(sigmas), "box": -1}
-        case _ if click in (SCORE_UP, SCORE_DOWN):
-            step = SCORE_STEP if click == SCORE_UP else -SCORE_STEP
-            scores[box] = round(min(max(scores[box] + step, 0.05), 1.0), 4)
-            return {"scores": tuple(scores), "box": box}
-        case _ if click in (SURER, LESS_SURE):
-            factor = 0.5 if click == SURER else 2.0
-            sigmas[box] = min(max(sigmas[box] * factor, LEAST_SIGMA), MOST_SIGMA)
-            return {"sigmas": tuple(sigmas), "box": box}
-    return None
+    elif click == DELETE:
+        del boxes[box], scores[box], sigmas[box]
+        box = -1
+    elif click in (SCORE_UP, SCORE_DOWN):
+        score = scores[box] + (SCORE_STEP if click == SCORE_UP else -SCORE_STEP)
+        scores[box] = round(min(max(score, LEAST_SCORE), 1.0), 4)
+    elif click in (SURER, LESS_SURE):
+        sigma = sigmas[box] * (0.5 if click == SURER else 2.0)
+        sigmas[box] = min(max(sigma, LEAST_SIGMA), MOST_SIGMA)
+    return {"boxes": tuple(boxes), "scores": tuple(scores), "sigmas": tuple(sigmas), "box": box}

@@ -1,0 +1,47 @@
+"""An open panel: what its canvas, mouse and controls set, and what is said of the place under the pointer."""
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from explorer.dock import PanelDock, whole_field
+from explorer.figure import Probe, Spot
+from explorer.panel import Result, Task
+from explorer.session import OpenPanel
+from explorer.theme import LIGHT
+from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
+
+
+def probe(result: Result, view: View, spot: Spot) -> Probe:
+    return Probe(f"mean {result.trace.mean:g}")
+
+
+def make_result(value: int) -> Result:
+    frame = make_frame(value)
+    return Result(frame, Task(1, "probe", Params()), Trace(float(value), frame.image[:, :, 0]))
+
+
+def test_a_resting_pointer_reads_the_newest_result(qtbot: QtBot) -> None:
+    dock = PanelDock(OpenPanel("probe", 1), LIGHT)
+    qtbot.addWidget(dock)
+    dock.set_panel(make_panel(probe=probe))
+    dock.resize(900, 500)
+    dock.show()
+    dock.show_result(make_result(10))
+    dock.canvas.spot = Spot("picture", "image", 3.0, 3.0)
+    dock.show_result(make_result(20))
+    assert dock.canvas.probe is not None
+    assert dock.canvas.probe.text == "mean 20"
+
+
+def test_a_field_with_a_number_sets_one_item() -> None:
+    class Fields:
+        boxes = ((0, 0, 1, 1), (2, 2, 3, 3))
+
+    class Others:
+        places = (1, 2)
+
+    assert whole_field(Fields(), Others(), "boxes.1", (5, 5, 6, 6)) == ("boxes", ((0, 0, 1, 1), (5, 5, 6, 6)))
+    assert whole_field(Fields(), Others(), "places.0", 7) == ("places", (7, 2))
+    assert whole_field(Fields(), Others(), "boxes", ()) == ("boxes", ())
+    with pytest.raises(IndexError):
+        whole_field(Fields(), Others(), "boxes.2", ())
