@@ -276,6 +276,8 @@ def test_a_box_taken_from_the_detector_follows_its_object() -> None:
 def test_a_dragged_box_stays() -> None:
     params = Params(roi=(101.0, 20.0, 160.0, 90.0), taken=SECOND)
     assert region(NOISE, params, found(FIRST, SECOND), None).box == params.roi
+    first = region(NOISE, Params(follow=False), found(FIRST), None)
+    assert region(NOISE, Params(follow=False), found((14.0, 10.0, 54.0, 60.0)), first).box == FIRST
     still = Params(roi=SECOND, taken=SECOND, follow=False)
     assert region(NOISE, still, found((110.0, 22.0, 170.0, 92.0)), None).box == SECOND
 

@@ -7,7 +7,7 @@ from explorer.i18n import tr
 from explorer.panels.roi.controls import AVERAGE
 from explorer.panels.roi.error import ALIGN, POOL
 from explorer.panels.roi.maps import ALIGN as ALIGN_COLOUR
-from explorer.panels.roi.maps import CHOSEN, range_of
+from explorer.panels.roi.maps import CHOSEN
 from explorer.panels.roi.maps import POOL as POOL_COLOUR
 from explorer.panels.roi.selection import (
     Selection,
@@ -25,9 +25,9 @@ ROWS_SHOWN = 24
 
 
 def output_panes(trace: Trace, chosen: Selection) -> tuple[Pane, ...]:
-    """Both outputs in the map's colours, and their difference."""
-    low, high = range_of(trace, chosen)
+    """Both outputs in the same colours, and their difference."""
     pool, align = outputs(trace, chosen)
+    low, high = float(min(pool.min(), align.min())), float(max(pool.max(), align.max()))
     bins = trace.params.output_size
     mark = Boxes(
         np.array([[chosen.column, chosen.row, chosen.column + 1, chosen.row + 1]]), (), CHOSEN, 3.0, key="chosen"

@@ -182,8 +182,8 @@ def _weights(trace: Trace, point: Array, chosen: Selection) -> tuple[Mark, ...]:
     start = np.repeat(trace.grid.points(point)[None], len(ends), 0)
     return (
         Segments(start, ends, WHITE, 1.5, key="ties"),
-        Points(ends, tuple(short(w) for w in weight[used]), WHITE, 9.0, "square", key="four cells"),
         Points(start[:1], colours=CHOSEN, size=12.0, key="chosen point"),
+        Points(ends, tuple(short(w) for w in weight[used]), WHITE, 9.0, "square", key="four cells"),
     )
 
 

@@ -6,7 +6,7 @@ from explorer.figure import Mark, Pane, Points, Segments, Table, TableColumn, Te
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.roi.controls import AVERAGE, View
-from explorer.panels.roi.maps import ALIGN, CHOSEN, ROI, WHITE, box, ground, lines, range_of
+from explorer.panels.roi.maps import ALIGN, CHOSEN, ROI, WHITE, box, ground, lines
 from explorer.panels.roi.selection import (
     HALF,
     Array,
@@ -59,8 +59,9 @@ def _close_up(
     window: Window = (
         max(int(x0) - NEAR, 0), max(int(y0) - NEAR, 0), min(int(x1) + NEAR + 1, columns), min(int(y1) + NEAR + 1, rows)
     )  # fmt: skip
-    low, high = range_of(trace, chosen)
     values = feature_map(trace, chosen)
+    near = values[window[1] : window[3], window[0] : window[2]]
+    low, high = float(near.min()), float(near.max())
     label = tr("feature map") if chosen.channel is None else tr("channel {channel}", channel=chosen.channel)
     marks = list(ground(result, values, window, label=label, low=low, high=high, colormap="grey", opacity=view.opacity))
     x, y = edges(trace)[1]

@@ -1,6 +1,6 @@
 """Which region is looked at: the user's box, or a detected one that follows its object; and the cells that lie under it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -128,6 +128,8 @@ def region(frame: Frame, params: Params, found: Found, previous: Region | None) 
         and (previous.size, previous.source, previous.wanted) == (size, source, wanted)
         and (wanted is not None or previous.lost < PATIENCE)
     )
+    if goes_on and previous is not None and not params.follow:
+        return replace(previous, detection=-1)
     if goes_on and previous is not None:
         anchor, lost = previous.box, previous.lost + 1
     elif wanted is not None:
