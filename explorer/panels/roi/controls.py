@@ -36,7 +36,7 @@ def last_channel(result: Result) -> float:
 
 @dataclass(frozen=True)
 class Params:
-    """``roi`` is in pixels of the picture; None takes the surest detection. A box that was taken from the detector
+    """``roi`` is in pixels of the picture; None takes a large and sure detection. A box that was taken from the detector
     (``taken`` is ``roi`` then) follows its object; one that was dragged stays where it is."""
 
     show: str = knob(BINS, choices=SHOWS, label="Show")

@@ -135,7 +135,9 @@ def region(frame: Frame, params: Params, found: Found, previous: Region | None) 
     elif wanted is not None:
         anchor, lost = inside(wanted, size), 1
     elif len(found.boxes):
-        anchor, lost = as_box(found.boxes[found.scores.argmax()]), 1
+        # A sure one that is not tiny: its bins can be seen.
+        areas = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(1)
+        anchor, lost = as_box(found.boxes[(found.scores * areas.sqrt()).argmax()]), 1
     else:
         # Nothing was found to look at: look again in the next frame.
         return Region(default_box(size), -1, PATIENCE, size, source, wanted)
