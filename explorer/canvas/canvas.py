@@ -312,7 +312,7 @@ class Canvas(QWidget):
     def _say(self) -> None:
         parts = list(self._words)
         if self.probe is not None and self.probe.text and self.spot is not None:
-            parts.append(self.probe.text.replace("\n", " · "))
+            parts.insert(0, self.probe.text.replace("\n", " · "))  # the panel knows best what matters here
         said = "   ·   ".join(parts) or " "
         if said != self._readout.text():
             self._readout.setText(said)

@@ -9,7 +9,7 @@ from explorer.panels.losses.words import EXPLAIN
 __all__ = ["CHAPTER", "EXPLAIN", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
 
 TITLE = "Losses"
-CHAPTER = "3 Boxes"
+CHAPTER = "3 Object detection"
 PAPER = (
     "Girshick, Fast R-CNN, ICCV 2015 · Yu et al., UnitBox, ACM MM 2016 · Rezatofighi et al., GIoU, CVPR 2019 · "
     "Zheng et al., Distance-IoU Loss, AAAI 2020"
