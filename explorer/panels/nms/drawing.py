@@ -7,6 +7,7 @@ from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.nms.charts import chart
 from explorer.panels.nms.controls import Params, View
+from explorer.panels.nms.methods import AVERAGING
 from explorer.panels.nms.pictures import pair_of, pictures
 from explorer.panels.nms.state import in_focus, state, step_of
 from explorer.panels.nms.tables import table, words_pane
@@ -99,38 +100,49 @@ def values(result: Result, view: View, step: int) -> dict[str, Any]:
         "sigma": params.sigma,
         "sigma_t": params.sigma_t,
         "beta": params.beta,
-        "kept": ", ".join(f"{tr(run.method)} {len(run.trace.keep)}" for run in trace.runs),
+        "kept": "; ".join(f"{tr(run.method)} {len(run.trace.keep)}" for run in trace.runs),
     }
-    focus = in_focus(trace, view, step)
-    if focus < 0 or not trace.runs:
+    by, box = example(trace, view, step)
+    if box < 0:
         return known
-    scene, run = trace.scene, trace.runs[0]
+    scene = trace.scene
     known |= {
-        "box": focus,
-        "score": float(scene.scores[focus]),
-        "confidence": float(scene.confidence[focus]),
-        "density": float(scene.density[focus]),
-        "adaptive": max(params.iou_threshold, float(scene.density[focus])),
-        "spread": ", ".join(f"{value:.1f}" for value in scene.variance[focus].sqrt().tolist()),
-        "voters": len(voters(run, focus)[0]),
+        "box": box,
+        "confidence": float(scene.confidence[box]),
+        "density": float(scene.density[box]),
+        "adaptive": max(params.iou_threshold, float(scene.density[box])),
+        "spread": ", ".join(f"{value:.1f}" for value in scene.variance[box].sqrt().tolist()),
     }
+    averaging = next((one for one in trace.runs if one.method in AVERAGING), None)
+    if averaging is not None and box in averaging.trace.keep:
+        known["voters"] = len(voters(averaging, box)[0])
+    if by < 0:
+        return known
+    a, b = scene.boxes[by].numpy(), scene.boxes[box].numpy()
+    iou = float(trace.iou[by, box])
+    rho, diagonal = center_numbers(a, b)
+    share = (rho / diagonal) ** params.beta if diagonal > 0 else 0.0
+    return known | {
+        "by": by,
+        "shared": shared_area(a, b),
+        "area_a": area(a),
+        "area_b": area(b),
+        "iou": iou,
+        "rho": rho,
+        "diagonal": diagonal,
+        "diou": iou - share,
+        "linear": float(scene.scores[box]) * (1 - iou),
+    }
+
+
+def example(trace: Trace, view: View, step: int) -> tuple[int, int]:
+    """Two boxes for the explanation: of the box in focus, the one that decided on it or a box it removed; else any. Or -1."""
+    focus, run = in_focus(trace, view, step), trace.runs[0]
+    if focus < 0:
+        found = run.trace.decisions
+        return (int(found.by[0]), int(found.on[0])) if len(found) else (-1, -1)
     pair = pair_of(run, state(trace, 0, step), focus)
     if pair is not None:
-        by, on = pair
-        a, b = scene.boxes[by].numpy(), scene.boxes[on].numpy()
-        iou = float(trace.iou[by, on])
-        rho, diagonal = center_numbers(a, b)
-        share = (rho / diagonal) ** params.beta if diagonal > 0 else 0.0
-        known |= {
-            "by": by,
-            "shared": shared_area(a, b),
-            "area_a": area(a),
-            "area_b": area(b),
-            "iou": iou,
-            "rho": rho,
-            "diagonal": diagonal,
-            "share": share,
-            "diou": iou - share,
-            "linear": float(scene.scores[on]) * (1 - iou),
-        }
-    return known
+        return pair[0], focus
+    removed = (run.trace.decisions.by == focus).nonzero()
+    return (int(run.trace.decisions.on[removed[0, 0]]) if len(removed) else -1), focus

@@ -23,8 +23,8 @@ from explorer.panels.nms.state import State, state, step_of
 from explorer.panels.nms.trace import Trace
 from explorer.panels.nms.words import story
 
-NEAR = 3.0
-"""Pixels beside a box that still count as on it."""
+NEAR = 0.008
+"""How far from an edge still counts as on it, as part of the picture's longer side."""
 NEW_SIDE, NEW_SCORE, NEW_SIGMA = 80.0, 0.7, 5.0
 SCORE_STEP = LEAST_SCORE = 0.05
 LEAST_SIGMA, MOST_SIGMA = 0.5, 64.0
@@ -68,7 +68,8 @@ def pointed(trace: Trace, view: View, spot: Spot, step: int) -> int | None:
     number = number_of(spot.pane, trace)
     if number is not None:
         now = state(trace, number, step)
-        return box_at(now, spot.x, spot.y, removed=removed_shown(trace, view))
+        near = NEAR * max(trace.size)
+        return box_at(now, spot.x, spot.y, near=near, removed=removed_shown(trace, view))
     if spot.index is None:
         return None
     if spot.pane == "table" and 0 <= spot.index < len(trace.rows):
@@ -78,14 +79,18 @@ def pointed(trace: Trace, view: View, spot: Spot, step: int) -> int | None:
     return None
 
 
-def box_at(now: State, x: float, y: float, *, removed: bool) -> int | None:
-    """The smallest visible box around a place."""
+def box_at(now: State, x: float, y: float, *, near: float, removed: bool) -> int | None:
+    """The visible box whose edge is nearest, if one is near; else the smallest around the place."""
     boxes = now.boxes
-    inside = (boxes[:, :2] - NEAR <= (x, y)).all(1) & ((x, y) <= boxes[:, 2:] + NEAR).all(1)
+    inside = (boxes[:, :2] - near <= (x, y)).all(1) & ((x, y) <= boxes[:, 2:] + near).all(1)
     if not removed:
         inside &= ~now.gone
     if not inside.any():
         return None
+    to_edge = np.abs(boxes - np.array([x, y, x, y])).min(1)
+    at_edge = inside & (to_edge <= near)
+    if at_edge.any():
+        return int(np.where(at_edge, to_edge, np.inf).argmin())
     sides = boxes[:, 2:] - boxes[:, :2]
     return int(np.where(inside, sides[:, 0] * sides[:, 1], np.inf).argmin())
 
