@@ -276,7 +276,7 @@ class NumberControl(Control):
         if self._box.value() >= self._box.maximum():
             self._play.setChecked(False)
         else:
-            self._box.stepUp()
+            self._box.setValue(int(self._box.value() + self._box.singleStep()))  # stepUp would select the text
 
     def _show_play_icon(self) -> None:
         colour = self.palette().buttonText().color().name()
