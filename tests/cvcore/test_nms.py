@@ -226,6 +226,30 @@ def test_soft_against_a_loop(method: str, seed: int) -> None:
         assert after.tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("method", ["hard", "gaussian"])
+def test_softer_is_the_same_with_gradients(method: str) -> None:
+    boxes, scores, labels = scene(80, 8)
+    boxes[5] = torch.tensor([3.0, 3.0, 3.0, 3.0])
+    variances = torch.rand(80, 4, generator=torch.Generator().manual_seed(8)) + 0.1
+    plain = softer_nms_trace(boxes, scores, variances, method=method, idxs=labels)
+    learnt = softer_nms_trace(boxes.clone().requires_grad_(), scores, variances, method=method, idxs=labels)
+    assert learnt.kept_boxes.requires_grad
+    assert torch.equal(plain.keep, learnt.keep)
+    torch.testing.assert_close(plain.kept_boxes, learnt.kept_boxes.detach(), atol=1e-4, rtol=1e-5)
+    assert plain.votes is not None
+    assert learnt.votes is not None
+    for i, (one, other) in enumerate(zip(votes_of(plain), votes_of(learnt), strict=True)):
+        assert one[:2] == other[:2], i
+        assert one[2:] == pytest.approx(other[2:], rel=1e-4)
+
+
+def votes_of(trace: NMSTrace) -> list[tuple[float, ...]]:
+    v = trace.votes
+    assert v is not None
+    rows = zip(v.to.tolist(), v.box.tolist(), v.iou.tolist(), *v.weight.T.tolist(), strict=True)
+    return sorted(rows)
+
+
 def traces(n: int = 120, seed: int = 0) -> list[NMSTrace]:
     boxes, scores, labels = scene(n, seed)
     return [

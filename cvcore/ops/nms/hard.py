@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cvcore.ops.boxes import values_are_checked
-from cvcore.ops.nms.inputs import Inputs, check_inputs, check_numbers, ranked, suppress
+from cvcore.ops.nms.inputs import Inputs, at, check_inputs, check_numbers, ranked, suppress
 from cvcore.ops.nms.on_device import pair_overlap
 from cvcore.ops.nms.trace import Decisions, Method, NMSTrace
 
@@ -203,17 +203,17 @@ def hard_trace(
     boxes, scores, labels, beta = inputs
     order = ranked(ranking)
     keep, by = suppress(inputs, order, threshold, density, traced=True)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)
-    on = order[by[order] >= 0]
-    on = on[rank[by[on]].argsort(stable=True)]  # by suppressor, and what one suppressed, by rank
-    iou, overlap = pair_overlap(boxes.detach()[by[on]], boxes.detach()[on], beta)
+    rank = torch.empty_like(order).scatter(0, order, torch.arange(len(order), device=order.device))
+    on = order.masked_select(at(by, order) >= 0)
+    on = at(on, at(rank, at(by, on)).argsort(stable=True))  # by suppressor, and what one suppressed, by rank
+    their = at(by, on)
+    iou, overlap = pair_overlap(at(boxes.detach(), their), at(boxes.detach(), on), beta)
     limit = torch.full_like(overlap, threshold, dtype=torch.float32 if boxes.device.type == "mps" else torch.float64)
     if density is not None:
-        limit = torch.maximum(limit, density[by[on]].to(limit.dtype))
+        limit = torch.maximum(limit, at(density, their).to(limit.dtype))
     after = torch.where(by < 0, scores, 0)
     if method == "iou_guided":
-        after = after.scatter_reduce(0, by[on], scores[on], "amax")
+        after = after.scatter_reduce(0, their, at(scores, on), "amax")
     return NMSTrace(
         method=method,
         boxes=boxes,
@@ -222,9 +222,9 @@ def hard_trace(
         ranking=ranking,
         order=order,
         keep=keep,
-        kept_boxes=boxes[keep],
-        kept_scores=after[keep],
+        kept_boxes=at(boxes, keep),
+        kept_scores=at(after, keep),
         scores_after=after,
         suppressed_by=by,
-        decisions=Decisions(by[on], on, iou, overlap, limit, scores.detach()[on], torch.zeros_like(scores[on])),
+        decisions=Decisions(their, on, iou, overlap, limit, at(scores.detach(), on), torch.zeros_like(iou)),
     )

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.ops.boxes import check_boxes, check_finite, values_are_checked
-from cvcore.ops.nms.decay import touching
 from cvcore.ops.nms.greedy import NO_DENSITY, NOTHING, greedy
-from cvcore.ops.nms.on_device import BLOCK, pair_overlap, suppressors
+from cvcore.ops.nms.on_device import suppressors
 from cvcore.ops.nms.ranking import descending
 
 
@@ -67,6 +66,11 @@ def check_numbers(values: Tensor, name: str, boxes: Tensor, positive: bool = Fal
     return values
 
 
+def at(values: Tensor, index: Tensor) -> Tensor:
+    """values[index]. On the CPU, brackets hand a few thousand numbers to a second thread, which may have to wait its turn."""
+    return values.index_select(0, index)
+
+
 def array(values: Tensor) -> NDArray[Any]:
     """The numbers of a tensor on the CPU, without a copy where they lie in a row."""
     return values.detach().contiguous().numpy()
@@ -89,7 +93,7 @@ def suppress(
     boxes, _, labels, beta = inputs
     if boxes.device.type != "cpu":
         suppressor = suppressors(boxes.detach(), order, labels, density, threshold, beta)
-        return order[suppressor[order] < 0], suppressor
+        return order.masked_select(at(suppressor, order) < 0), suppressor
     keep, by = greedy(
         array(boxes),
         array(order),
@@ -106,20 +110,3 @@ def by_left(inputs: Inputs) -> NDArray[np.int64]:
     """The boxes by (label, x1)."""
     left = array(inputs.boxes[:, 0])
     return np.argsort(left, kind="stable") if inputs.labels is None else np.lexsort((left, array(inputs.labels)))
-
-
-def voters(inputs: Inputs, keep: Tensor) -> Tensor:
-    """All boxes that share area with a kept one, the kept one included: (V, 2) int64, position in keep and box."""
-    boxes, _, labels, _ = inputs
-    if boxes.device.type == "cpu":
-        pairs = touching(array(boxes), array(keep), NOTHING if labels is None else array(labels), by_left(inputs))
-        return torch.from_numpy(pairs)
-    found = []
-    for start in range(0, len(keep), BLOCK):
-        some = keep[start : start + BLOCK]
-        meet = pair_overlap(boxes[some, None], boxes[None], 0.0)[0] > 0
-        if labels is not None:
-            meet &= labels[some, None] == labels
-        meet[torch.arange(len(some), device=keep.device), some] = True
-        found.append(meet.nonzero() + torch.tensor([start, 0], device=keep.device))
-    return torch.cat(found) if found else keep.new_empty((0, 2))

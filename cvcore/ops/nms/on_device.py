@@ -91,3 +91,16 @@ def suppressors(
     suppressor = torch.empty_like(first)
     suppressor[order] = torch.where(first < 0, first, order[first.clamp(min=0)])
     return suppressor
+
+
+def voters(boxes: Tensor, keep: Tensor, labels: Tensor | None) -> Tensor:
+    """All boxes that share area with a kept one, the kept one included: (V, 2) int64, position in keep and box."""
+    found = []
+    for start in range(0, len(keep), BLOCK):
+        some = keep[start : start + BLOCK]
+        meet = pair_overlap(boxes[some, None], boxes[None], 0.0)[0] > 0
+        if labels is not None:
+            meet &= labels[some, None] == labels
+        meet[torch.arange(len(some), device=keep.device), some] = True
+        found.append(meet.nonzero() + torch.tensor([start, 0], device=keep.device))
+    return torch.cat(found) if found else keep.new_empty((0, 2))

@@ -2,12 +2,13 @@
 
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cvcore.ops.nms.decay import decay
 from cvcore.ops.nms.greedy import NOTHING
-from cvcore.ops.nms.inputs import Inputs, array, by_left, check_inputs, ranked
+from cvcore.ops.nms.inputs import Inputs, array, at, by_left, check_inputs, ranked
 from cvcore.ops.nms.trace import Decisions, NMSTrace
 
 Decay = Literal["linear", "gaussian"]
@@ -100,7 +101,7 @@ def decayed(inputs: Inputs, threshold: float, sigma: float, min_score: float, me
     boxes, scores, labels, beta = inputs
     device = boxes.device
     host = Inputs(boxes.detach().cpu(), scores.detach().cpu(), None if labels is None else labels.cpu(), beta)
-    keep_, after_, who_, what_ = decay(
+    keep_, after_, who, what = decay(
         array(host.boxes),
         array(host.scores),
         array(ranked(host.scores)),
@@ -113,24 +114,19 @@ def decayed(inputs: Inputs, threshold: float, sigma: float, min_score: float, me
         beta,
         traced,
     )
-    keep, after = torch.from_numpy(keep_), torch.from_numpy(after_)
-    who, what = torch.from_numpy(who_), torch.from_numpy(what_)
-    position, on = who.unbind(1)
-    # within one selection the loop meets boxes from left to right; by number is what a reader expects
-    by_number = on.argsort(stable=True)
-    sort = by_number[position[by_number].argsort(stable=True)]
-    on, by, what = on[sort], keep[position[sort]], what[sort]
-    suppressed_by = torch.full((len(boxes),), -1)
-    last = torch.full((len(boxes),), -1).scatter_reduce(0, on, torch.arange(len(on)), "amax")
-    dropped = torch.ones(len(boxes), dtype=torch.bool)
-    dropped[keep] = False
-    gone = dropped & (last >= 0)
-    suppressed_by[gone] = by[last[gone]]
-    rest = dropped.nonzero()[:, 0]
-    rest = rest[torch.where(last[rest] >= 0, last[rest], len(on)).argsort(stable=True)]
-    iou, overlap, before, after_each = what.to(boxes.dtype).unbind(1)
+    by, on = who
+    last = np.full(len(boxes), -1)  # decision on each box, where there was one
+    last[on] = np.arange(len(on))  # of equal indices numpy takes the last
+    dropped = np.ones(len(boxes), np.bool_)
+    dropped[keep_] = False
+    suppressed_by = np.where(dropped & (last >= 0), by[last] if len(by) else -1, -1)
+    rest = np.flatnonzero(dropped)
+    rest = rest[np.argsort(np.where(last[rest] >= 0, last[rest], len(on)), kind="stable")]
+    iou, overlap, before, after_each = torch.from_numpy(what).to(device)
     limit = torch.full_like(overlap, 0.0 if method == "gaussian" else threshold)
-    decisions = Decisions(*(t.to(device) for t in (by, on, iou, overlap, limit, before, after_each)))
+    by_, on_ = torch.from_numpy(by).to(device), torch.from_numpy(on).to(device)
+    keep, after = torch.from_numpy(keep_), torch.from_numpy(after_)
+    decisions = Decisions(by_, on_, iou, overlap, limit, before, after_each)
     keep = keep.to(device)
     after = after.to(device)
     return NMSTrace(
@@ -139,11 +135,11 @@ def decayed(inputs: Inputs, threshold: float, sigma: float, min_score: float, me
         scores=scores,
         labels=labels,
         ranking=scores,
-        order=torch.cat((keep, rest.to(device))),
+        order=torch.cat((keep, torch.from_numpy(rest).to(device))),
         keep=keep,
-        kept_boxes=boxes[keep],
-        kept_scores=after[keep],
+        kept_boxes=at(boxes, keep),
+        kept_scores=at(after, keep),
         scores_after=after,
-        suppressed_by=suppressed_by.to(device),
+        suppressed_by=torch.from_numpy(suppressed_by).to(device),
         decisions=decisions,
     )

@@ -11,7 +11,9 @@ Method = Literal["nms", "soft", "iou_guided", "weighted", "softer", "adaptive", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
-    """Each time a kept box lowered the score of another: E of them, in the order they happened.
+    """Each time a kept box lowered the score of another: E of them, in the order the kept boxes were.
+
+    What one kept box did is sorted by rank for the methods that keep or remove, from left to right for Soft-NMS.
 
     Args:
         by: (E,) int64, the kept box.
@@ -94,4 +96,4 @@ class NMSTrace:
         # a box may be lowered many times: the last one counts, and equal indices in one assignment have no order
         on, after = self.decisions.on[:decided], self.decisions.after[:decided]
         last = torch.full_like(self.order, -1).scatter_reduce(0, on, torch.arange(decided, device=on.device), "amax")
-        return torch.where(last >= 0, after[last.clamp(min=0)] if decided else scores, scores)
+        return torch.where(last >= 0, after.index_select(0, last.clamp(min=0)) if decided else scores, scores)

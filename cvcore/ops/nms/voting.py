@@ -1,16 +1,18 @@
 """Methods that average: Weighted NMS and Softer-NMS. The kept boxes move; gradients go to boxes, scores and variances."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from cvcore.ops.boxes import check_finite, values_are_checked
+from cvcore.ops.nms.greedy import NOTHING
 from cvcore.ops.nms.hard import hard_trace
-from cvcore.ops.nms.inputs import check_inputs, voters
-from cvcore.ops.nms.on_device import pair_overlap
+from cvcore.ops.nms.inputs import Inputs, array, at, by_left, check_inputs
+from cvcore.ops.nms.on_device import pair_overlap, voters
 from cvcore.ops.nms.soft import check_decay, decayed
 from cvcore.ops.nms.trace import NMSTrace, Votes
+from cvcore.ops.nms.vote import vote
 
 
 def weighted_nms(
@@ -55,19 +57,18 @@ def weighted_nms_trace(
     inputs = check_inputs(boxes, scores, idxs, iou_threshold, distance_beta, averaging=True)
     trace = hard_trace("weighted", inputs, inputs.scores, iou_threshold)
     keep, decisions = trace.keep, trace.decisions
-    position = torch.empty_like(trace.order)
-    position[keep] = torch.arange(len(keep), device=keep.device)
-    to = torch.cat((position[keep], position[decisions.by]))
+    numbers = torch.arange(len(keep), device=keep.device)
+    position = torch.empty_like(trace.order).scatter(0, keep, numbers)
+    to = torch.cat((numbers, at(position, decisions.by)))
     box = torch.cat((keep, decisions.on))
     sort = to.argsort(stable=True)  # the kept box first of its own voters
-    to, box = to[sort], box[sort]
-    iou = pair_overlap(inputs.boxes[keep[to]], inputs.boxes[box], 0.0)[0]
-    iou = iou.where(keep[to] != box, 1)  # also of a box without area
-    weight = (inputs.scores[box] * iou)[:, None].expand(-1, 4)
+    to, box = at(to, sort), at(box, sort)
+    iou = _iou_with_kept(inputs.boxes, at(keep, to), box)
+    weight = (at(inputs.scores, box) * iou)[:, None].expand(-1, 4)
     return replace(
         trace,
         kept_boxes=_mean(inputs.boxes, keep, to, box, weight),
-        votes=Votes(keep[to], box, iou.detach(), weight.detach()),
+        votes=Votes(at(keep, to), box, iou.detach(), weight.detach()),
     )
 
 
@@ -108,18 +109,8 @@ def softer_nms(
     Raises:
         ValueError: shapes, NaN or infinite values, or an argument out of range.
     """
-    trace = softer_nms_trace(
-        boxes,
-        scores,
-        variances,
-        iou_threshold,
-        sigma_t,
-        method,
-        sigma,
-        min_score,
-        idxs=idxs,
-        distance_beta=distance_beta,
-    )
+    decide = _Softer(iou_threshold, sigma_t, method, sigma, min_score)
+    trace = decide(boxes, scores, variances, idxs, distance_beta, traced=False)
     return trace.keep, trace.kept_boxes, trace.kept_scores
 
 
@@ -137,41 +128,89 @@ def softer_nms_trace(
     distance_beta: float | None = None,
 ) -> NMSTrace:
     """:func:`softer_nms` with every decision and vote."""
-    if method != "hard":
-        check_decay(sigma, min_score, method)
-    if not 0 < sigma_t < float("inf"):
-        raise ValueError(f"sigma_t must be above 0, not {sigma_t}")
-    inputs = check_inputs(boxes, scores, idxs, iou_threshold, distance_beta, averaging=method != "hard")
-    if variances.shape != boxes.shape:
-        raise ValueError(f"variances must have the boxes' shape, not {tuple(variances.shape)}")
-    check_finite(variances, "variances")
-    if values_are_checked(variances) and not bool((variances > 0).all()):
-        raise ValueError("variances must be above 0")
-    if method == "hard":
-        trace = hard_trace("softer", inputs, inputs.scores, iou_threshold)
-    else:
-        trace = replace(
-            decayed(inputs, iou_threshold, sigma, min_score, method, traced=True),
-            method="softer",
+    decide = _Softer(iou_threshold, sigma_t, method, sigma, min_score)
+    return decide(boxes, scores, variances, idxs, distance_beta, traced=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Softer:
+    """The numbers of :func:`softer_nms`, checked."""
+
+    iou_threshold: float
+    sigma_t: float
+    method: str
+    sigma: float
+    min_score: float
+
+    def __post_init__(self) -> None:
+        if self.method != "hard":
+            check_decay(self.sigma, self.min_score, self.method)
+        if not 0 < self.sigma_t < float("inf"):
+            raise ValueError(f"sigma_t must be above 0, not {self.sigma_t}")
+
+    def __call__(
+        self,
+        boxes: Tensor,
+        scores: Tensor,
+        variances: Tensor,
+        idxs: Tensor | None,
+        distance_beta: float | None,
+        *,
+        traced: bool,
+    ) -> NMSTrace:
+        hard = self.method == "hard"
+        inputs = check_inputs(boxes, scores, idxs, self.iou_threshold, distance_beta, averaging=not hard)
+        if variances.shape != boxes.shape:
+            raise ValueError(f"variances must have the boxes' shape, not {tuple(variances.shape)}")
+        check_finite(variances, "variances")
+        if values_are_checked(variances) and not bool((variances > 0).all()):
+            raise ValueError("variances must be above 0")
+        variances = variances.to(inputs.boxes.dtype)
+        if hard:
+            trace = hard_trace("softer", inputs, inputs.scores, self.iou_threshold)
+        else:
+            soft = decayed(inputs, self.iou_threshold, self.sigma, self.min_score, self.method, traced=traced)
+            trace = replace(soft, method="softer")
+        if boxes.device.type != "cpu" or inputs.boxes.requires_grad or variances.requires_grad:
+            return self._voted(inputs, variances, trace)
+        moved, who, what = vote(
+            array(inputs.boxes),
+            array(variances),
+            array(trace.keep),
+            NOTHING if inputs.labels is None else array(inputs.labels),
+            by_left(inputs),
+            self.sigma_t,
+            traced,
         )
-    keep = trace.keep
-    to, box = voters(inputs, keep).unbind(1)
-    iou = pair_overlap(inputs.boxes[keep[to]], inputs.boxes[box], 0.0)[0]
-    iou = iou.where(keep[to] != box, 1)  # also of a box without area
-    p = torch.exp(-((1 - iou) ** 2) / sigma_t)
-    weight = p[:, None] / variances.to(p.dtype)[box]
-    return replace(
-        trace,
-        kept_boxes=_mean(inputs.boxes, keep, to, box, weight),
-        votes=Votes(keep[to], box, iou.detach(), weight.detach()),
-    )
+        to, box = torch.from_numpy(who)
+        numbers = torch.from_numpy(what)
+        votes = Votes(at(trace.keep, to), box, numbers[0], numbers[1:].T) if traced else None
+        return replace(trace, kept_boxes=torch.from_numpy(moved), votes=votes)
+
+    def _voted(self, inputs: Inputs, variances: Tensor, trace: NMSTrace) -> NMSTrace:
+        """The vote in tensor operations, with gradients and on any device."""
+        keep = trace.keep
+        to, box = voters(inputs.boxes.detach(), keep, inputs.labels).unbind(1)
+        iou = _iou_with_kept(inputs.boxes, at(keep, to), box)
+        p = torch.exp(-((1 - iou) ** 2) / self.sigma_t)
+        weight = p[:, None] / at(variances, box)
+        return replace(
+            trace,
+            kept_boxes=_mean(inputs.boxes, keep, to, box, weight),
+            votes=Votes(at(keep, to), box, iou.detach(), weight.detach()),
+        )
+
+
+def _iou_with_kept(boxes: Tensor, kept: Tensor, voter: Tensor) -> Tensor:
+    """(V,) IoU of kept boxes with their voters; 1 for a kept box's own vote, even if it has no area."""
+    return pair_overlap(at(boxes, kept), at(boxes, voter), 0.0)[0].where(kept != voter, 1)
 
 
 def _mean(boxes: Tensor, keep: Tensor, to: Tensor, box: Tensor, weight: Tensor) -> Tensor:
     """(K, 4) the weighted mean of the boxes that vote for each kept one; the kept box itself where all weights are 0."""
-    seeds = boxes[keep]
+    seeds = at(boxes, keep)
     zero = torch.zeros_like(seeds)
     # as a step away from the kept box, which loses no digits far from the origin
-    step = zero.index_add(0, to, weight * (boxes[box] - seeds[to]))
+    step = zero.index_add(0, to, weight * (at(boxes, box) - at(seeds, to)))
     total = zero.index_add(0, to, weight)
     return seeds + torch.where(total > 0, step / torch.where(total > 0, total, 1), 0)
