@@ -25,5 +25,7 @@ for _name, _value in _before.items():
         os.environ[_name] = _value
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+# Its work here is small pieces; its own threads would take the processors from the network that computes meanwhile.
+cv2.setNumThreads(1)
 
 __all__ = ["cv2"]
