@@ -57,5 +57,6 @@ IoU − (ρ² / c²)^β = {iou:.3f} − ({rho:,.0f} / {diagonal:,.0f})^{beta:g} 
 two finds of one person do not.
 
 **Do they help?** It depends on the detector and on the crowd. On 128 COCO pictures, with this detector, no method gained more than 0.2
-points of average precision over NMS, and Weighted NMS lost 0.6; the file docs/nms_methods.md has the table. Choose “by hand” to build a case where they differ.
+points of average precision over NMS, and Weighted NMS lost 0.6; the file docs/nms_methods.md has the table. Choose “by hand” to build
+a case where they differ.
 """
