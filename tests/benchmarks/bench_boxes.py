@@ -5,13 +5,14 @@ be run beside; its time is a figure noted on a machine like the one of these tar
 (N, C, H, W), on both sides: turning them to channels last and back is counted.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import cv2
 import torch
-from bench import interleaved
 from torch import Tensor
 
 from cvcore.ops import boxes, nms, roi
@@ -27,32 +28,54 @@ MMCV_SOFT_NMS_MS = 84.0
 
 
 @dataclass(frozen=True)
+class Times:
+    """Milliseconds over many runs. Other work on the machine adds to both, less to the least."""
+
+    median: float
+    least: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.3g} ({self.least:.3g})"
+
+
+def in_turns(cases: Mapping[str, Callable[[], Any]], runs: int) -> dict[str, Times]:
+    """Each case once a round, in turning order, so that all meet the same machine; three rounds are not counted."""
+    names = list(cases)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(runs + 3):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            start = time.perf_counter()
+            cases[name]()
+            if number >= 3:
+                taken[name].append(1e3 * (time.perf_counter() - start))
+    return {name: Times(median(values), min(values)) for name, values in taken.items()}
+
+
+@dataclass(frozen=True)
 class Line:
-    """One case: milliseconds here and of the peer, the ratio asked for, whether both gave the same."""
+    """One case: times here, with trace, and of the peer; the ratio asked for; whether both gave the same."""
 
     case: str
-    ours: float
-    traced: float | None
-    theirs: float | None
+    ours: Times
+    traced: Times | None
+    theirs: Times | None
     peer: str
     target: float | None
     same: bool | None
 
     def __str__(self) -> str:
-        traced = "" if self.traced is None else f"{self.traced:.3g}"
+        asked = "" if self.target is None else f"{self.target:g} x"
+        traced = self.traced or ""
         if self.theirs is None:
-            return f"| {self.case} | {self.ours:.3g} | {traced} | | | {self.asked} | | |"
-        ratio = self.theirs / self.ours
+            return f"| {self.case} | {self.ours} | {traced} | | | {asked} | | |"
+        ratio, best = self.theirs.median / self.ours.median, self.theirs.least / self.ours.least
         met = "" if self.target is None else "yes" if ratio >= self.target else "**missed**"
         same = "" if self.same is None else "yes" if self.same else "**no**"
         return (
-            f"| {self.case} | {self.ours:.3g} | {traced} | {self.theirs:.3g} {self.peer} | {ratio:.1f} x | {self.asked} "
-            f"| {met} | {same} |"
+            f"| {self.case} | {self.ours} | {traced} | {self.peer} {self.theirs} | {ratio:.1f} x ({best:.1f} x) "
+            f"| {asked} | {met} | {same} |"
         )
-
-    @property
-    def asked(self) -> str:
-        return "" if self.target is None else f"{self.target:g} x"
 
 
 def clustered(n: int, clusters: int, spread: float, g: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -72,16 +95,16 @@ def compared(
     target: float | None,
     same: Callable[[Any, Any], bool],
     *,
-    runs: int = 20,
+    runs: int = 30,
 ) -> Line:
     cases = {"ours": ours}
     if traced:
         cases["traced"] = traced
     if theirs:
         cases["theirs"] = theirs
-    seconds = {name: 1e3 * value for name, value in interleaved(cases, runs=runs).items()}
+    times = in_turns(cases, runs)
     equal = same(ours(), theirs()) if theirs else None
-    return Line(case, seconds["ours"], seconds.get("traced"), seconds.get("theirs"), "torchvision", target, equal)
+    return Line(case, times["ours"], times.get("traced"), times.get("theirs"), "torchvision", target, equal)
 
 
 def close(a: Tensor, b: Tensor) -> bool:
@@ -125,12 +148,13 @@ def suppression(g: torch.Generator) -> list[Line]:
         3,
         torch.equal,
     )
-    lines.append(Line(soft.case, soft.ours, soft.traced, MMCV_SOFT_NMS_MS, "mmcv (noted)", 3, None))
+    noted = Times(MMCV_SOFT_NMS_MS, MMCV_SOFT_NMS_MS)
+    lines.append(Line(soft.case, soft.ours, soft.traced, noted, "mmcv, noted:", 3, None))
     xywh, scores = boxes.box_convert(b5, "xyxy", "xywh").numpy(), s5.numpy()
-    cv = interleaved(
-        {"ours": lambda: nms.nms(b5, s5, 0.5), "cv2": lambda: cv2.dnn.NMSBoxes(xywh, scores, 0.0, 0.5)}, runs=10
+    cv = in_turns(
+        {"ours": lambda: nms.nms(b5, s5, 0.5), "theirs": lambda: cv2.dnn.NMSBoxes(xywh, scores, 0.0, 0.5)}, 10
     )
-    lines.append(Line("nms, 5,000 boxes", 1e3 * cv["ours"], None, 1e3 * cv["cv2"], "cv2.dnn.NMSBoxes", None, None))
+    lines.append(Line("nms, 5,000 boxes", cv["ours"], None, cv["theirs"], "cv2.dnn.NMSBoxes", None, None))
     return lines
 
 
@@ -186,7 +210,7 @@ def main() -> None:
     g = torch.Generator().manual_seed(0)
     if peer is None:
         print("torchvision does not import here: its column is empty, and there is nothing to compare with.\n")
-    print("| case | ms | ms with trace | peer, ms | faster | target | met | same result |")
+    print("| case, ms: median (least) | here | with trace | peer | faster | target | met | same result |")
     print("|---|---|---|---|---|---|---|---|")
     for line in suppression(g) + regions(g):
         print(line)

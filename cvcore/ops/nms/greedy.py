@@ -41,16 +41,17 @@ def greedy(
     row = np.empty((n, 4), boxes.dtype)  # the kept boxes, in order
     area = np.empty(n, boxes.dtype)
     limit = np.empty(n, np.float64)
-    smallest, largest = np.inf, 0.0
+    smallest, largest, farthest = np.inf, 0.0, 0.0
     for i in range(n):
         size = solid_area(boxes, i)
         if size > 0:
             smallest, largest = min(smallest, size), max(largest, size)
+            farthest = max(farthest, -boxes[i, 0], -boxes[i, 1], boxes[i, 2], boxes[i, 3])
     if largest == 0:
-        smallest = largest = 1.0
+        smallest = largest = farthest = 1.0
     # among subnormal numbers the overlap is too coarse for the bounds of the grid
     bound = threshold * (1 - SLACK) if smallest > 1e8 * np.finfo(boxes.dtype).tiny else 0.0
-    grid = make_grid(n, smallest, largest)
+    grid = make_grid(n, smallest, largest, farthest)
     chains = np.empty(len(grid.nodes), np.int32)
     for rank in range(n):
         i = order[rank]

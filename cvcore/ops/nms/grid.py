@@ -8,9 +8,10 @@ longer than t max(w1, w2). That interval lies within both, so it holds a point o
 leaves out t w1 at either end (for t >= 1/2 its centre); likewise along y. Hence: a box is put into all cells that it covers,
 and looked up in the cells of its middle part only, which is a single cell for t >= 1/2.
 
-There is one layer of cells for each four-fold range of areas, with cells about as wide as its boxes, so that a look-up
-visits one to three layers of a few cells, whatever mixture of sizes a picture has. Boxes of extreme shape go into their
-layer's loose chain, and a look-up of more cells than the layer has boxes takes them all: never slower than all pairs.
+There is one layer of cells for each four-fold range of areas (one for all of the smallest), with cells about as wide as its
+boxes, so that a look-up visits one to three layers of a few cells, whatever mixture of sizes a picture has. Boxes of extreme
+shape go into their layer's loose chain, and a look-up of more cells than the layer has boxes takes them all: never slower
+than all pairs.
 """
 
 from typing import Any, NamedTuple
@@ -25,8 +26,8 @@ COVERED_MOST = 24
 """A box that covers more cells than this is loose."""
 NODES_A_BOX = 8
 """Room for this many nodes a box; when it is used up, all further boxes are loose, which takes two."""
-FAR = 2.0**52
-"""Cell numbers are held within +-FAR, where float64 still counts in ones."""
+FINEST = 50
+"""No cell is smaller than the farthest coordinate times 2^-FINEST, so that float64 tells cells apart and int64 holds them."""
 
 
 class Grid(NamedTuple):
@@ -42,19 +43,30 @@ class Grid(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def level_of(area: float) -> int:
-    """floor(log4(2 area)) of a positive finite float64, from its exponent: level k holds areas of 4^k / 2 to 2 x 4^k."""
-    return int(((np.float64(area).view(np.int64) >> 52) - 1022) >> 1)
+def exponent_of(number: float) -> Any:
+    """The least k with number < 2^k, of a positive finite float64."""
+    return (np.float64(number).view(np.int64) >> 52) - 1022
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def make_grid(capacity: int, smallest: float, largest: float) -> Grid:
-    """An empty grid for up to ``capacity`` boxes with areas from ``smallest`` to ``largest``, positive and finite."""
+def level_of(area: float) -> Any:
+    """floor(log4(2 area)) of a positive finite float64, from its exponent: level k holds areas of 4^k / 2 to 2 x 4^k."""
+    return exponent_of(area) >> 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def make_grid(capacity: int, smallest: float, largest: float, farthest: float) -> Grid:
+    """An empty grid for up to ``capacity`` boxes.
+
+    Args:
+        smallest, largest: their areas, positive and finite.
+        farthest: the largest magnitude of their coordinates.
+    """
     buckets = 16
     while buckets < capacity:
         buckets *= 2
-    lowest = level_of(smallest)
-    layers = np.full((level_of(largest) - lowest + 1, 3), -1, np.int32)
+    lowest = max(level_of(smallest), exponent_of(farthest) - FINEST)
+    layers = np.full((max(level_of(largest) - lowest, 0) + 1, 3), -1, np.int32)
     layers[:, 0] = 0
     return Grid(
         np.empty(((NODES_A_BOX + 2) * capacity, 2), np.int32),
@@ -73,7 +85,7 @@ def per_cell(level: int) -> float:
 @njit(cache=True, nogil=True, error_model="numpy")
 def cell_of(position: float, scale: float) -> Any:
     """The number of the cell that holds a position."""
-    return np.int64(np.floor(min(max(position * scale, -FAR), FAR)))
+    return np.int64(np.floor(position * scale))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -103,7 +115,7 @@ def append(grid: Grid, last: int, number: int) -> Any:
 @njit(cache=True, nogil=True, error_model="numpy")
 def insert(grid: Grid, number: int, x1: float, y1: float, x2: float, y2: float, label: int) -> None:
     """Put a box of positive finite area in; its number is higher than those before it."""
-    level = level_of((x2 - x1) * (y2 - y1))
+    level = max(level_of((x2 - x1) * (y2 - y1)), grid.counts[1])
     layer = level - grid.counts[1]
     grid.layers[layer, 0] += 1
     grid.layers[layer, 1] = append(grid, grid.layers[layer, 1], number)
@@ -148,7 +160,7 @@ def chains_of(
     low, high = 0, len(grid.layers) - 1
     if threshold > 0:
         low = max(low, level_of(area * threshold) - grid.counts[1])
-        high = min(high, level_of(area / threshold) - grid.counts[1])
+        high = min(high, max(level_of(area / threshold) - grid.counts[1], 0))
     count = 0
     for layer in range(low, high + 1):
         boxes = grid.layers[layer, 0]

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack, unpack
+from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack, transposed, unpack
 
 
 @njit(cache=True, nogil=True)
@@ -14,12 +14,13 @@ def merged(cell: Integers, weight: Floats) -> tuple[Integers, Integers, Floats]:
         cell, weight: (bins, points, 2).
 
     Returns:
-        start: (bins + 1,) into cells (M,) and weights (M,).
+        start: (bins + 1,) into cells (M,) and weights (M,). Each bin's number of cells is even, the last one with weight 0
+        if need be, so that they can be taken two by two.
     """
     bins, points, _ = cell.shape
     start = np.zeros(bins + 1, np.int64)
-    cells = np.empty(bins * points * 2, np.int64)
-    weights = np.empty(bins * points * 2, weight.dtype)
+    cells = np.empty(bins * (points * 2 + 1), np.int64)
+    weights = np.empty(bins * (points * 2 + 1), weight.dtype)
     used = 0
     for b in range(bins):
         for p in range(points):
@@ -34,6 +35,9 @@ def merged(cell: Integers, weight: Floats) -> tuple[Integers, Integers, Floats]:
                     cells[used], weights[used] = cell[b, p, side], 0
                     used += 1
                 weights[at] += weight[b, p, side]
+        if (used - start[b]) % 2:
+            cells[used], weights[used] = cells[used - 1], 0
+            used += 1
         start[b + 1] = used
     return start, cells[:used].copy(), weights[:used].copy()
 
@@ -55,7 +59,8 @@ def average(
     """
     y_start, y_cell, y_weight = y
     x_start, x_cell, x_weight = x
-    _, C, P, Q = out.shape
+    K, C, P, Q = out.shape
+    bins = out.reshape(K, C, P * Q)
     block = np.empty((plan.cells, LANES), features.dtype)
     tile = np.empty((P * Q, LANES), features.dtype)
     for image in range(len(features)):
@@ -69,19 +74,23 @@ def average(
                 k = plan.rois[index]
                 for p in range(P):
                     for q in range(Q):
+                        o = p * Q + q
                         for c in range(lanes):
-                            tile[p * Q + q, c] = 0
-                        for i in range(y_start[k * P + p], y_start[k * P + p + 1]):
-                            row = (y_cell[i] - top) * width - left
-                            for j in range(x_start[k * Q + q], x_start[k * Q + q + 1]):
-                                w = y_weight[i] * x_weight[j]
-                                at = row + x_cell[j]
+                            tile[o, c] = 0
+                        for i in range(y_start[k * P + p], y_start[k * P + p + 1], 2):
+                            row_0, row_1 = (y_cell[i] - top) * width - left, (y_cell[i + 1] - top) * width - left
+                            wy_0, wy_1 = y_weight[i], y_weight[i + 1]
+                            for j in range(x_start[k * Q + q], x_start[k * Q + q + 1], 2):
+                                x_0, x_1, wx_0, wx_1 = x_cell[j], x_cell[j + 1], x_weight[j], x_weight[j + 1]
+                                w_00, w_01, w_10, w_11 = wy_0 * wx_0, wy_0 * wx_1, wy_1 * wx_0, wy_1 * wx_1
                                 for c in range(lanes):
-                                    tile[p * Q + q, c] += w * block[at, c]
-                for c in range(lanes):
-                    for p in range(P):
-                        for q in range(Q):
-                            out[k, channel + c, p, q] = tile[p * Q + q, c]
+                                    tile[o, c] += (
+                                        w_00 * block[row_0 + x_0, c]
+                                        + w_01 * block[row_0 + x_1, c]
+                                        + w_10 * block[row_1 + x_0, c]
+                                        + w_11 * block[row_1 + x_1, c]
+                                    )
+                transposed(tile, lanes, bins[k, channel : channel + lanes])
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -119,6 +128,8 @@ def average_backward(
                             row = (y_cell[i] - top) * width - left
                             for j in range(x_start[k * Q + q], x_start[k * Q + q + 1]):
                                 w = y_weight[i] * x_weight[j]
+                                if w == 0:
+                                    continue
                                 at = row + x_cell[j]
                                 for c in range(lanes):
                                     block[at, c] += w * tile[p * Q + q, c]

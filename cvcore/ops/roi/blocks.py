@@ -1,10 +1,10 @@
 """Feature maps in blocks of channels, compiled: how both RoI operators read and write (N, C, H, W) memory.
 
-The operators want the channels of a cell side by side, so that one weight multiplies 16 of them in one instruction, and features
-come plane by plane. Turning the whole map round costs more than the operator. So the part that RoIs reach is copied 16 channels at
-a time into a block (cells, 16) of a few megabytes, which stays in the cache while all RoIs read it.
+The operators want the channels of a cell side by side, so that one weight multiplies many of them in one instruction, and features
+come plane by plane. Turning the whole map round costs more than the operator. So the part that RoIs reach is copied 32 channels at
+a time into a block (cells, 32) of a few megabytes, which stays in the cache while all RoIs read it.
 
-The loops over ``lanes`` run to a number known only at run time on purpose: told it is 16, LLVM unrolls them into single numbers.
+The loops over ``lanes`` run to a number known only at run time on purpose: told it is 32, LLVM unrolls them into single numbers.
 """
 
 import os
@@ -25,8 +25,8 @@ forget_stale(Path(__file__).parent)
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 
-LANES = 16
-"""Channels in a block: a cell of a block is one cache line of float32."""
+LANES = 32
+"""Channels in a block: with 32 a cell of float32 is two cache lines, which is what LLVM's loops take at once."""
 SMALL = 200_000
 """Below this many multiplications a second thread costs more than it saves."""
 
@@ -35,28 +35,52 @@ SMALL = 200_000
 def pack(features: Floats, image: int, channel: int, lanes: int, window: Integers, block: Floats) -> None:
     """Copy the window (top, left, height, width) of some channels of a picture into ``block`` (cells, LANES)."""
     top, left, height, width = window[0], window[1], window[2], window[3]
+    eights = lanes - lanes % 8
     for y in range(height):
-        for c in range(lanes):
+        row = features[image, channel : channel + lanes, top + y, left : left + width]
+        cells = block[y * width : (y + 1) * width]
+        for c in range(0, eights, 8):  # eight planes at a time, so that eight stores become one
             for x in range(width):
-                block[y * width + x, c] = features[image, channel + c, top + y, left + x]
+                v0, v1, v2, v3 = row[c, x], row[c + 1, x], row[c + 2, x], row[c + 3, x]
+                v4, v5, v6, v7 = row[c + 4, x], row[c + 5, x], row[c + 6, x], row[c + 7, x]
+                cells[x, c], cells[x, c + 1], cells[x, c + 2], cells[x, c + 3] = v0, v1, v2, v3
+                cells[x, c + 4], cells[x, c + 5], cells[x, c + 6], cells[x, c + 7] = v4, v5, v6, v7
+        for c in range(eights, lanes):
+            for x in range(width):
+                cells[x, c] = row[c, x]
 
 
 @njit(cache=True, nogil=True)
 def unpack(block: Floats, image: int, channel: int, lanes: int, window: Integers, features: Floats) -> None:
     """The way back of :func:`pack`; 0 outside the window."""
     top, left, height, width = window[0], window[1], window[2], window[3]
-    for c in range(lanes):
-        for y in range(features.shape[2]):
-            if y < top or y >= top + height:
-                for x in range(features.shape[3]):
-                    features[image, channel + c, y, x] = 0
-                continue
-            for x in range(left):
-                features[image, channel + c, y, x] = 0
-            for x in range(left + width, features.shape[3]):
-                features[image, channel + c, y, x] = 0
+    eights = lanes - lanes % 8
+    for y in range(features.shape[2]):
+        row = features[image, channel : channel + lanes, y]
+        if y < top or y >= top + height:
+            row[:] = 0
+            continue
+        row[:, :left] = 0
+        row[:, left + width :] = 0
+        inside = row[:, left : left + width]
+        cells = block[(y - top) * width : (y - top + 1) * width]
+        for c in range(0, eights, 8):
             for x in range(width):
-                features[image, channel + c, y, left + x] = block[(y - top) * width + x, c]
+                v0, v1, v2, v3 = cells[x, c], cells[x, c + 1], cells[x, c + 2], cells[x, c + 3]
+                v4, v5, v6, v7 = cells[x, c + 4], cells[x, c + 5], cells[x, c + 6], cells[x, c + 7]
+                inside[c, x], inside[c + 1, x], inside[c + 2, x], inside[c + 3, x] = v0, v1, v2, v3
+                inside[c + 4, x], inside[c + 5, x], inside[c + 6, x], inside[c + 7, x] = v4, v5, v6, v7
+        for c in range(eights, lanes):
+            for x in range(width):
+                inside[c, x] = cells[x, c]
+
+
+@njit(cache=True, nogil=True)
+def transposed(tile: NDArray[Any], lanes: int, out: NDArray[Any]) -> None:
+    """Write the first lanes of a tile (bins, LANES) to (lanes, bins)."""
+    for c in range(lanes):
+        for o in range(len(tile)):
+            out[c, o] = tile[o, c]
 
 
 class Plan(NamedTuple):

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack
+from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack, transposed
 
 
 @njit(cache=True, nogil=True)
@@ -25,7 +25,8 @@ def pooled(
         features: (N, C, H, W). y_first, y_stop: (K, P). x_first, x_stop: (K, Q). out, argmax: (K, C, P, Q), int32.
         first, stop: blocks of channels.
     """
-    _, C, P, Q = out.shape
+    K, C, P, Q = out.shape
+    values, places = out.reshape(K, C, P * Q), argmax.reshape(K, C, P * Q)
     W = features.shape[3]
     block = np.zeros(plan.cells * LANES, features.dtype)
     cells = block.reshape(plan.cells, LANES)
@@ -78,11 +79,8 @@ def pooled(
                                 from_row[c] = row_of if better else from_row[c]
                         for c in range(lanes):
                             which[o, c] += from_row[c] * W
-                for c in range(lanes):
-                    for p in range(P):
-                        for q in range(Q):
-                            out[k, channel + c, p, q] = best[p * Q + q, c]
-                            argmax[k, channel + c, p, q] = which[p * Q + q, c]
+                transposed(best, lanes, values[k, channel : channel + lanes])
+                transposed(which, lanes, places[k, channel : channel + lanes])
 
 
 @njit(cache=True, nogil=True)
