@@ -39,7 +39,7 @@ class Grid(NamedTuple):
     nodes: NDArray[np.int32]  # (8 n + 2 n, 2): box, next node
     buckets: NDArray[np.int32]  # (power of two,): the chain of each bucket
     layers: NDArray[np.int32]  # (layers, 3): how many boxes, the chain of all of them, the chain of the loose ones
-    counts: NDArray[np.int64]  # (2,): nodes in use, the level of the first layer
+    counts: NDArray[np.int64]  # (3,): nodes in use, the level of the first layer, the shift from hash to bucket
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -62,17 +62,17 @@ def make_grid(capacity: int, smallest: float, largest: float, farthest: float) -
         smallest, largest: their areas, positive and finite.
         farthest: the largest magnitude of their coordinates.
     """
-    buckets = 16
-    while buckets < capacity:
-        buckets *= 2
+    bits = 4
+    while 1 << bits < capacity:
+        bits += 1
     lowest = max(level_of(smallest), exponent_of(farthest) - FINEST)
     layers = np.full((max(level_of(largest) - lowest, 0) + 1, 3), -1, np.int32)
     layers[:, 0] = 0
     return Grid(
         np.empty(((NODES_A_BOX + 2) * capacity, 2), np.int32),
-        np.full(buckets, -1, np.int32),
+        np.full(1 << bits, -1, np.int32),
         layers,
-        np.array([0, lowest], np.int64),
+        np.array([0, lowest, 64 - bits], np.int64),
     )
 
 
@@ -89,13 +89,16 @@ def cell_of(position: float, scale: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bucket_of(column: int, row: int, level: int, label: int, buckets: int) -> Any:
-    """The bucket of a cell. Cells may share one, which costs time and nothing else."""
-    h = np.uint64(column) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F)
-    h += np.uint64(label) * np.uint64(0x165667B19E3779F9) + np.uint64(level) * np.uint64(0xD6E8FEB86659FD93)
-    h ^= h >> np.uint64(29)
-    h *= np.uint64(0xBF58476D1CE4E5B9)
-    return np.int64((h >> np.uint64(32)) & np.uint64(buckets - 1))
+def seed_of(level: int, label: int) -> Any:
+    """What the level and the label add to a cell's hash."""
+    return np.uint64(label) * np.uint64(0x165667B19E3779F9) + np.uint64(level) * np.uint64(0xD6E8FEB86659FD93)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def bucket_of(column: int, row: int, seed: int, shift: int) -> Any:
+    """The bucket of a cell, the highest bits of its hash. Cells may share one, which costs time and nothing else."""
+    h = np.uint64(column) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F) + seed
+    return np.int64(h >> np.uint64(shift))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -126,9 +129,10 @@ def insert(grid: Grid, number: int, x1: float, y1: float, x2: float, y2: float, 
     if covered > COVERED_MOST or grid.counts[0] + covered > room:
         grid.layers[layer, 2] = append(grid, grid.layers[layer, 2], number)
         return
+    seed, shift = seed_of(level, label), grid.counts[2]
     for row in range(top, bottom + 1):
         for column in range(left, right + 1):
-            bucket = bucket_of(column, row, level, label, len(grid.buckets))
+            bucket = bucket_of(column, row, seed, shift)
             grid.buckets[bucket] = append(grid, grid.buckets[bucket], number)
 
 
@@ -157,7 +161,7 @@ def chains_of(
     x, y = 0.5 * x1 + 0.5 * x2, 0.5 * y1 + 0.5 * y2
     half = max(0.5 - threshold, 0.0) + 1e-12  # of the middle part, with room for rounding
     dx, dy = half * w + 1e-15 * abs(x), half * h + 1e-15 * abs(y)
-    low, high = 0, len(grid.layers) - 1
+    low, high, shift = 0, len(grid.layers) - 1, grid.counts[2]
     if threshold > 0:
         low = max(low, level_of(area * threshold) - grid.counts[1])
         high = min(high, max(level_of(area / threshold) - grid.counts[1], 0))
@@ -170,16 +174,18 @@ def chains_of(
         scale = per_cell(level)
         left, right = cell_of(x - dx, scale), cell_of(x + dx, scale)
         top, bottom = cell_of(y - dy, scale), cell_of(y + dy, scale)
-        if float(right - left + 1) * float(bottom - top + 1) > boxes:
+        # the first half is the second where that would overflow
+        if right - left + bottom - top >= boxes or (right - left + 1) * (bottom - top + 1) > boxes:
             chains[count] = grid.layers[layer, 1]
             count += 1
             continue
         if grid.layers[layer, 2] >= 0:
             chains[count] = grid.layers[layer, 2]
             count += 1
+        seed = seed_of(level, label)
         for row in range(top, bottom + 1):
             for column in range(left, right + 1):
-                last = grid.buckets[bucket_of(column, row, level, label, len(grid.buckets))]
+                last = grid.buckets[bucket_of(column, row, seed, shift)]
                 if last >= 0:
                     chains[count] = last
                     count += 1
