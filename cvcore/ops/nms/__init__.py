@@ -55,4 +55,5 @@ def warm_up() -> None:
     with without_full_collections():
         boxes, scores = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.0]]), torch.tensor([0.9, 0.8])
         nms(boxes, scores, 0.5)
+        nms_trace(boxes, scores, 0.5)
         softer_nms(boxes, scores, torch.ones_like(boxes), method="gaussian")

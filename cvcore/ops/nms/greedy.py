@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cvcore.ops.nms.grid import SLACK, chains_of, insert, make_grid
 from cvcore.ops.nms.overlap import Corners, area_of, center_penalty, iou_of, solid_area
+from cvcore.ops.nms.ranking import descending
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -94,6 +95,23 @@ def greedy(
             insert(grid, kept, x1, y1, x2, y2, label)
         kept += 1
     return keep[:kept].copy(), suppressor
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def checked_sorted_greedy(
+    boxes: Corners, scores: NDArray[np.floating[Any]], bits: NDArray[np.unsignedinteger[Any]], threshold: float
+) -> tuple[bool, NDArray[np.int64]]:
+    """Plain NMS in one call, for which the calls themselves are what takes time: (True, keep), or (False, ...) if there are
+    NaN or infinite values. ``bits`` is the memory of the scores seen as unsigned integers."""
+    bad = 0
+    for i in range(len(boxes)):
+        for side in range(4):
+            bad |= not abs(boxes[i, side]) < np.inf
+        bad |= not abs(scores[i]) < np.inf
+    if bad:
+        return False, np.empty(0, np.int64)
+    order = descending(scores, bits)
+    return True, greedy(boxes, order, np.empty(0, np.int64), np.empty(0, np.float64), threshold, 0.0, False)[0]
 
 
 NOTHING: NDArray[Any] = np.empty(0, np.int64)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cvcore.ops.boxes import values_are_checked
-from cvcore.ops.nms.inputs import Inputs, at, check_inputs, check_numbers, ranked, suppress
+from cvcore.ops.nms.inputs import Inputs, at, check_inputs, check_numbers, quick, ranked, suppress
 from cvcore.ops.nms.on_device import pair_overlap
 from cvcore.ops.nms.trace import Decisions, Method, NMSTrace
 
@@ -32,6 +32,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, *, distance_beta: f
     Raises:
         ValueError: shapes, NaN or infinite values, or a threshold out of range.
     """
+    if distance_beta is None and (keep := quick(boxes, scores, iou_threshold)) is not None:
+        return keep
     inputs = check_inputs(boxes, scores, None, iou_threshold, distance_beta)
     return suppress(inputs, ranked(inputs.scores), iou_threshold, traced=False)[0]
 

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.ops.boxes import check_boxes, check_finite, values_are_checked
-from cvcore.ops.nms.greedy import NO_DENSITY, NOTHING, greedy
+from cvcore.ops.nms.greedy import NO_DENSITY, NOTHING, checked_sorted_greedy, greedy
 from cvcore.ops.nms.on_device import suppressors
 from cvcore.ops.nms.ranking import descending
+
+BITS = {torch.float32: np.uint32, torch.float64: np.uint64}
 
 
 class Inputs(NamedTuple):
@@ -80,10 +82,22 @@ def ranked(values: Tensor) -> Tensor:
     """(N,) int64: from highest to lowest, equal ones in the order given."""
     if values.device.type != "cpu":
         return values.sort(descending=True, stable=True).indices
-    if values.dtype not in (torch.float32, torch.float64):
+    if values.dtype not in BITS:
         values = values.float()
     numbers = array(values)
-    return torch.from_numpy(descending(numbers, numbers.view(np.uint32 if numbers.itemsize == 4 else np.uint64)))
+    return torch.from_numpy(descending(numbers, numbers.view(BITS[values.dtype])))
+
+
+def quick(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor | None:
+    """Plain NMS of ordinary arguments on the CPU: keep. None if they are out of the ordinary, or wrong."""
+    n = len(scores) if scores.dim() == 1 else -1
+    kind = boxes.dtype
+    ordinary = kind == scores.dtype and kind in BITS and boxes.shape == (n, 4) and 0 <= threshold <= 1
+    if not ordinary or boxes.device.type != "cpu" or scores.device.type != "cpu":
+        return None
+    numbers = array(scores)
+    fine, keep = checked_sorted_greedy(array(boxes), numbers, numbers.view(BITS[kind]), float(threshold))
+    return torch.from_numpy(keep) if fine else None
 
 
 def suppress(

@@ -40,3 +40,4 @@ def warm_up() -> None:
             roi_pool(features, rois, 2),
         ):
             torch.autograd.grad(out.sum(), features)
+        roi_pool(features.detach(), rois, 2)

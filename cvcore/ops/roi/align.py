@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from cvcore.ops.roi.align_loops import average, average_backward, maximum, maximum_backward, merged
-from cvcore.ops.roi.blocks import LANES, Plan, in_threads, plan
+from cvcore.ops.roi.blocks import LANES, Plan, empty, in_threads, plan, workspace
 from cvcore.ops.roi.regions import Contribution, SampledAxis, check_arguments, sampled_axis
 
 Mode = Literal["avg", "max"]
@@ -210,20 +210,26 @@ class _Average(torch.autograd.Function):
             weight = axis.weight / axis.count.clamp(min=1)[:, None, None, None]
             lists.append(merged(axis.cell.flatten(0, 1).numpy(), weight.flatten(0, 1).contiguous().numpy()))
         where = _plan(image, N, y, x)
-        out = features.new_empty((K, C, P, Q))
+        out = empty((K, C, P, Q), features)
         source, target = features.detach().contiguous().numpy(), out.numpy()
         cost = _cost(K, C, y, x)
-        in_threads(lambda a, b: average(source, where, *lists, target, a, b), -(-C // LANES), cost)
+        in_threads(
+            lambda a, b: average(source, where, *lists, target, workspace(where, target), a, b), -(-C // LANES), cost
+        )
         ctx.size, ctx.cost, ctx.lists, ctx.where = (N, C, H, W), cost, lists, where
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, None, None, None]:
-        grad = grad_out.new_empty(ctx.size)
+        grad = empty(ctx.size, grad_out)
         source, target = grad_out.contiguous().numpy(), grad.numpy()
         blocks = -(-ctx.size[1] // LANES)
-        in_threads(lambda a, b: average_backward(source, ctx.where, *ctx.lists, target, a, b), blocks, ctx.cost)
+        in_threads(
+            lambda a, b: average_backward(source, ctx.where, *ctx.lists, target, workspace(ctx.where, target), a, b),
+            blocks,
+            ctx.cost,
+        )
         return grad, None, None, None
 
 
@@ -235,11 +241,15 @@ class _Maximum(torch.autograd.Function):
         count = torch.stack((y.count, x.count), -1).numpy()
         axes = tuple(t.contiguous().numpy() for t in (y.cell, y.weight, x.cell, x.weight))
         where = _plan(image, N, y, x)
-        out = features.new_empty((K, C, P, Q))
-        argmax = torch.empty((K, C, P, Q), dtype=torch.int32)
+        out = empty((K, C, P, Q), features)
+        argmax = empty((K, C, P, Q), features, torch.int32)
         source, target, which = features.detach().contiguous().numpy(), out.numpy(), argmax.numpy()
         cost = _cost(K, C, y, x)
-        in_threads(lambda a, b: maximum(source, where, count, *axes, target, which, a, b), -(-C // LANES), cost)
+        in_threads(
+            lambda a, b: maximum(source, where, count, *axes, target, which, workspace(where, target), a, b),
+            -(-C // LANES),
+            cost,
+        )
         ctx.size, ctx.cost, ctx.count, ctx.axes, ctx.where, ctx.which = (N, C, H, W), cost, count, axes, where, which
         ctx.mark_non_differentiable(argmax)
         return out, argmax
@@ -247,10 +257,12 @@ class _Maximum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        grad = grad_out.new_empty(ctx.size)
+        grad = empty(ctx.size, grad_out)
         source, target = grad_out.contiguous().numpy(), grad.numpy()
         in_threads(
-            lambda a, b: maximum_backward(source, ctx.which, ctx.where, ctx.count, *ctx.axes, target, a, b),
+            lambda a, b: maximum_backward(
+                source, ctx.which, ctx.where, ctx.count, *ctx.axes, target, workspace(ctx.where, target), a, b
+            ),
             -(-ctx.size[1] // LANES),
             ctx.cost,
         )

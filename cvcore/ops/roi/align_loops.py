@@ -49,6 +49,7 @@ def average(
     y: tuple[Integers, Integers, Floats],
     x: tuple[Integers, Integers, Floats],
     out: Floats,
+    block: Floats,
     first: int,
     stop: int,
 ) -> None:
@@ -56,12 +57,12 @@ def average(
 
     Args:
         features: (N, C, H, W). y, x: :func:`merged`, bin b of RoI k at k bins + b. out: (K, C, P, Q).
+        block: (plan.cells, LANES) to work in.
     """
     y_start, y_cell, y_weight = y
     x_start, x_cell, x_weight = x
     K, C, P, Q = out.shape
     bins = out.reshape(K, C, P * Q)
-    block = np.empty((plan.cells, LANES), features.dtype)
     tile = np.empty((P * Q, LANES), features.dtype)
     for image in range(len(features)):
         window = plan.windows[image]
@@ -100,6 +101,7 @@ def average_backward(
     y: tuple[Integers, Integers, Floats],
     x: tuple[Integers, Integers, Floats],
     grad: Floats,
+    block: Floats,
     first: int,
     stop: int,
 ) -> None:
@@ -107,7 +109,6 @@ def average_backward(
     y_start, y_cell, y_weight = y
     x_start, x_cell, x_weight = x
     _, C, P, Q = grad_out.shape
-    block = np.empty((plan.cells, LANES), grad.dtype)
     tile = np.empty((P * Q, LANES), grad.dtype)
     for image in range(len(grad)):
         window = plan.windows[image]
@@ -147,6 +148,7 @@ def maximum(
     x_weight: Floats,
     out: Floats,
     argmax: Integers,
+    block: Floats,
     first: int,
     stop: int,
 ) -> None:
@@ -157,7 +159,6 @@ def maximum(
         y_cell, y_weight, x_cell, x_weight: (K, bins, points, 2). out: (K, C, P, Q). argmax: (K, C, P, Q) int32.
     """
     _, C, P, Q = out.shape
-    block = np.empty((plan.cells, LANES), features.dtype)
     best = np.empty(LANES, features.dtype)
     value = np.empty(LANES, features.dtype)
     which = np.empty(LANES, np.int32)
@@ -210,12 +211,12 @@ def maximum_backward(
     x_cell: Integers,
     x_weight: Floats,
     grad: Floats,
+    block: Floats,
     first: int,
     stop: int,
 ) -> None:
     """Each gradient to the four cells of the sampling point that was the largest."""
     _, C, P, Q = grad_out.shape
-    block = np.empty((plan.cells, LANES), grad.dtype)
     for image in range(len(grad)):
         window = plan.windows[image]
         top, left, width = window[0], window[1], window[3]

@@ -1,15 +1,15 @@
 """Feature maps in blocks of channels, compiled: how both RoI operators read and write (N, C, H, W) memory.
 
 The operators want the channels of a cell side by side, so that one weight multiplies many of them in one instruction, and features
-come plane by plane. Turning the whole map round costs more than the operator. So the part that RoIs reach is copied 32 channels at
-a time into a block (cells, 32) of a few megabytes, which stays in the cache while all RoIs read it.
+come plane by plane. Turning the whole map round costs more than the operator. So the part that RoIs reach is copied 16 channels at
+a time into a block (cells, 16) of a few megabytes, which stays in the cache while all RoIs read it.
 
-The loops over ``lanes`` run to a number known only at run time on purpose: told it is 32, LLVM unrolls them into single numbers.
+The loops over ``lanes`` run to a number known only at run time on purpose: told it is 16, LLVM unrolls them into single numbers.
 """
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cvcore.ops.compiling import forget_stale
 
@@ -25,8 +26,8 @@ forget_stale(Path(__file__).parent)
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 
-LANES = 32
-"""Channels in a block: with 32 a cell of float32 is two cache lines, which is what LLVM's loops take at once."""
+LANES = 16
+"""Channels in a block: a cell is one cache line of float32, and the blocks of two threads fit the last cache together."""
 SMALL = 200_000
 """Below this many multiplications a second thread costs more than it saves."""
 
@@ -83,6 +84,16 @@ def transposed(tile: NDArray[Any], lanes: int, out: NDArray[Any]) -> None:
             out[c, o] = tile[o, c]
 
 
+@njit(cache=True, nogil=True)
+def largest_bits(bits: NDArray[Any], mask: Any) -> Any:
+    """The largest of these integers after masking."""
+    top = bits[0] & mask
+    for i in range(len(bits)):
+        value = bits[i] & mask
+        top = value if value > top else top
+    return top
+
+
 class Plan(NamedTuple):
     """Which RoIs belong to which picture, and which part of each picture they reach."""
 
@@ -106,6 +117,40 @@ def plan(
             top, left = first_y[here].min(), first_x[here].min()
             windows[n] = top, left, stop_y[here].max() - top, stop_x[here].max() - left
     return Plan(order, start.astype(np.int64), windows, max(1, int((windows[:, 2] * windows[:, 3]).max(initial=0))))
+
+
+def all_finite(values: Tensor) -> bool:
+    """Whether a CPU tensor of float32 or float64 has neither NaN nor infinite values.
+
+    In our own threads: those of torch go on turning for some milliseconds after their work is done, in the way of ours.
+    """
+    flat = values.detach().contiguous().view(-1).numpy()
+    if not len(flat):
+        return True
+    # without its sign, a number's bits grow with it, infinity above all numbers, NaN above infinity
+    kind = np.int32 if flat.itemsize == 4 else np.int64
+    bits, mask, infinity = flat.view(kind), np.iinfo(kind).max, np.array(np.inf, flat.dtype).view(kind)
+    parts = 16
+    tops = np.empty(parts, kind)
+
+    def look(first: int, stop: int) -> None:
+        for part in range(first, stop):
+            piece = bits[len(bits) * part // parts : len(bits) * (part + 1) // parts]
+            tops[part] = largest_bits(piece, kind(mask)) if len(piece) else 0
+
+    in_threads(look, parts, len(flat))
+    return bool(tops.max() < infinity)
+
+
+def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """An uninitialised CPU tensor; from numpy, which asks the system for large pages, so that filling it costs half."""
+    kind = torch.empty(0, dtype=dtype or like.dtype).numpy().dtype
+    return torch.from_numpy(np.empty(tuple(shape), kind))
+
+
+def workspace(plan: Plan, like: Floats) -> Floats:
+    """A block (cells, LANES) for one thread; from numpy, as :func:`empty`."""
+    return np.empty((plan.cells, LANES), like.dtype)
 
 
 def in_threads(work: Callable[[int, int], None], blocks: int, cost: float) -> None:

@@ -6,15 +6,16 @@ halves round away from 0, of equal values the first one, row by row, gets the gr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from cvcore.ops.roi.blocks import LANES, in_threads, plan
-from cvcore.ops.roi.pool_loops import pooled, pooled_backward
+from cvcore.ops.roi.blocks import LANES, Plan, empty, in_threads, plan, workspace
+from cvcore.ops.roi.pool_loops import largest, pooled, pooled_backward
 from cvcore.ops.roi.regions import Contribution, QuantisedAxis, check_arguments, quantised_axis
 
 
@@ -69,15 +70,33 @@ def roi_pool(
     Raises:
         ValueError: shapes, NaN or infinite values, or an argument out of range.
     """
-    return roi_pool_trace(input, boxes, output_size, spatial_scale).out
+    features, rois, (P, Q) = check_arguments(input, boxes, output_size, spatial_scale)
+    if features.device.type != "cpu" or (features.requires_grad and torch.is_grad_enabled()):
+        return _traced(features, rois, (P, Q), spatial_scale).out.to(input.dtype)
+    y = quantised_axis(rois[:, 2], rois[:, 4], P, features.shape[2], spatial_scale)
+    x = quantised_axis(rois[:, 1], rois[:, 3], Q, features.shape[3], spatial_scale)
+    out = empty((len(rois), features.shape[1], P, Q), features)
+    where, bins, cost = _plan(features, rois[:, 0].long(), y, x)
+    source, target = features.detach().contiguous().numpy(), out.numpy()
+    in_threads(
+        lambda a, b: largest(source, where, *bins, target, workspace(where, target), a, b),
+        -(-features.shape[1] // LANES),
+        cost,
+    )
+    return out.to(input.dtype)
 
 
 def roi_pool_trace(
     input: Tensor, boxes: Tensor | Sequence[Tensor], output_size: int | Sequence[int], spatial_scale: float = 1.0
 ) -> RoIPoolTrace:
     """:func:`roi_pool` with its bins, before and after each rounding, and the cells it chose."""
-    features, rois, (P, Q) = check_arguments(input, boxes, output_size, spatial_scale)
-    H, W = features.shape[2:]
+    features, rois, size = check_arguments(input, boxes, output_size, spatial_scale)
+    trace = _traced(features, rois, size, spatial_scale)
+    return replace(trace, out=trace.out.to(input.dtype))
+
+
+def _traced(features: Tensor, rois: Tensor, size: tuple[int, int], spatial_scale: float) -> RoIPoolTrace:
+    (P, Q), (H, W) = size, features.shape[2:]
     y = quantised_axis(rois[:, 2], rois[:, 4], P, H, spatial_scale)
     x = quantised_axis(rois[:, 1], rois[:, 3], Q, W, spatial_scale)
     image = rois[:, 0].long()
@@ -85,7 +104,7 @@ def roi_pool_trace(
         out, argmax = gathered(features, image, y, x)
     else:
         out, argmax = _Pool.apply(features, image, y, x)
-    return RoIPoolTrace(out.to(input.dtype), rois, y, x, argmax, (H, W), spatial_scale)
+    return RoIPoolTrace(out, rois, y, x, argmax, (H, W), spatial_scale)
 
 
 class RoIPool(nn.Module):
@@ -97,7 +116,7 @@ class RoIPool(nn.Module):
         self.spatial_scale = spatial_scale
 
     def forward(self, input: Tensor, rois: Tensor | Sequence[Tensor]) -> Tensor:
-        return self.trace(input, rois).out
+        return roi_pool(input, rois, self.output_size, self.spatial_scale)
 
     def trace(self, input: Tensor, rois: Tensor | Sequence[Tensor]) -> RoIPoolTrace:
         return roi_pool_trace(input, rois, self.output_size, self.spatial_scale)
@@ -106,19 +125,29 @@ class RoIPool(nn.Module):
         return f"output_size={self.output_size}, spatial_scale={self.spatial_scale}"
 
 
+def _plan(
+    features: Tensor, image: Tensor, y: QuantisedAxis, x: QuantisedAxis
+) -> tuple[Plan, tuple[NDArray[Any], ...], float]:
+    """What the compiled loops need: the plan, the bins' first and last cells, and about how much there is to do."""
+    ends = (y.first.amin(1), y.stop.amax(1), x.first.amin(1), x.stop.amax(1))
+    bins = tuple(t.contiguous().numpy() for t in (y.first, y.stop, x.first, x.stop))
+    cost = float(((ends[1] - ends[0]) * (ends[3] - ends[2])).sum()) * features.shape[1]
+    return plan(image.numpy(), len(features), *(t.numpy() for t in ends)), bins, cost
+
+
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, image: Tensor, y: QuantisedAxis, x: QuantisedAxis) -> tuple[Tensor, Tensor]:
-        N, C = features.shape[:2]
-        K, P, Q = len(image), y.first.shape[1], x.first.shape[1]
-        ends = (y.first.amin(1), y.stop.amax(1), x.first.amin(1), x.stop.amax(1))
-        where = plan(image.numpy(), N, *(t.numpy() for t in ends))
-        bins = tuple(t.contiguous().numpy() for t in (y.first, y.stop, x.first, x.stop))
-        out = features.new_empty((K, C, P, Q))
-        argmax = torch.empty((K, C, P, Q), dtype=torch.int32)
+        C = features.shape[1]
+        where, bins, cost = _plan(features, image, y, x)
+        out = empty((len(image), C, y.first.shape[1], x.first.shape[1]), features)
+        argmax = empty(out.shape, features, torch.int32)
         source, target, which = features.detach().contiguous().numpy(), out.numpy(), argmax.numpy()
-        cost = float((ends[1] - ends[0]).mul(ends[3] - ends[2]).sum()) * C
-        in_threads(lambda a, b: pooled(source, where, *bins, target, which, a, b), -(-C // LANES), cost)
+        in_threads(
+            lambda a, b: pooled(source, where, *bins, target, which, workspace(where, target), a, b),
+            -(-C // LANES),
+            cost,
+        )
         ctx.size, ctx.cost, ctx.where, ctx.which = features.shape, cost, where, which
         ctx.mark_non_differentiable(argmax)
         return out, argmax

@@ -7,6 +7,60 @@ from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack, transpose
 
 
 @njit(cache=True, nogil=True)
+def largest(
+    features: Floats,
+    plan: Plan,
+    y_first: Integers,
+    y_stop: Integers,
+    x_first: Integers,
+    x_stop: Integers,
+    out: Floats,
+    block: Floats,
+    first: int,
+    stop: int,
+) -> None:
+    """The largest value of each bin; 0 for an empty bin. Arguments as :func:`pooled`."""
+    K, C, P, Q = out.shape
+    values = out.reshape(K, C, P * Q)
+    flat = block.reshape(-1)
+    column_best = np.empty(features.shape[3] * LANES, features.dtype)  # of the bin's rows, for each column and channel
+    columns_best = column_best.reshape(features.shape[3], LANES)
+    best = np.empty((P * Q, LANES), features.dtype)
+    for image in range(len(features)):
+        window = plan.windows[image]
+        top, left, width = window[0], window[1], window[3]
+        for b in range(first, stop):
+            channel = b * LANES
+            lanes = min(LANES, C - channel)
+            pack(features, image, channel, lanes, window, block)
+            for index in range(plan.start[image], plan.start[image + 1]):
+                k = plan.rois[index]
+                start, run = x_first[k, 0], (x_stop[k, Q - 1] - x_first[k, 0]) * LANES
+                for p in range(P):
+                    for y in range(y_first[k, p], y_stop[k, p]):
+                        at = ((y - top) * width + start - left) * LANES
+                        row = flat[at : at + run]
+                        if y == y_first[k, p]:
+                            for c in range(run):
+                                column_best[c] = row[c]
+                        else:
+                            for c in range(run):
+                                column_best[c] = row[c] if row[c] > column_best[c] else column_best[c]
+                    for q in range(Q):
+                        o = p * Q + q
+                        empty = y_first[k, p] >= y_stop[k, p] or x_first[k, q] >= x_stop[k, q]
+                        for c in range(lanes):
+                            best[o, c] = 0 if empty else columns_best[x_first[k, q] - start, c]
+                        if empty:
+                            continue
+                        for x in range(x_first[k, q] + 1 - start, x_stop[k, q] - start):
+                            for c in range(lanes):
+                                value = columns_best[x, c]
+                                best[o, c] = value if value > best[o, c] else best[o, c]
+                transposed(best, lanes, values[k, channel : channel + lanes])
+
+
+@njit(cache=True, nogil=True)
 def pooled(
     features: Floats,
     plan: Plan,
@@ -16,6 +70,7 @@ def pooled(
     x_stop: Integers,
     out: Floats,
     argmax: Integers,
+    block: Floats,
     first: int,
     stop: int,
 ) -> None:
@@ -23,13 +78,12 @@ def pooled(
 
     Args:
         features: (N, C, H, W). y_first, y_stop: (K, P). x_first, x_stop: (K, Q). out, argmax: (K, C, P, Q), int32.
-        first, stop: blocks of channels.
+        block: (plan.cells, LANES) to work in. first, stop: blocks of channels.
     """
     K, C, P, Q = out.shape
     values, places = out.reshape(K, C, P * Q), argmax.reshape(K, C, P * Q)
     W = features.shape[3]
-    block = np.zeros(plan.cells * LANES, features.dtype)
-    cells = block.reshape(plan.cells, LANES)
+    flat = block.reshape(-1)
     column_best = np.empty(W * LANES, features.dtype)  # of the bin's rows, for each column and channel
     column_row = np.empty(W * LANES, np.int32)
     columns_best, columns_row = column_best.reshape(W, LANES), column_row.reshape(W, LANES)
@@ -42,14 +96,14 @@ def pooled(
         for b in range(first, stop):
             channel = b * LANES
             lanes = min(LANES, C - channel)
-            pack(features, image, channel, lanes, window, cells)
+            pack(features, image, channel, lanes, window, block)
             for index in range(plan.start[image], plan.start[image + 1]):
                 k = plan.rois[index]
                 start, run = x_first[k, 0], (x_stop[k, Q - 1] - x_first[k, 0]) * LANES
                 for p in range(P):
                     for y in range(y_first[k, p], y_stop[k, p]):
                         at = ((y - top) * width + start - left) * LANES
-                        row = block[at : at + run]
+                        row = flat[at : at + run]
                         if y == y_first[k, p]:
                             for c in range(run):
                                 column_best[c], column_row[c] = row[c], y

@@ -7,6 +7,10 @@ import torch
 from torch import Tensor
 
 from cvcore.ops.boxes import check_finite, values_are_checked
+from cvcore.ops.roi.blocks import all_finite
+
+FAR = 2.0**40
+"""Cells farther away than this are all one; no picture is near that size."""
 
 
 def check_arguments(
@@ -22,7 +26,10 @@ def check_arguments(
     """
     if features.dim() != 4 or not features.is_floating_point() or 0 in features.shape[1:]:
         raise ValueError(f"input must be real numbers (N, C, H, W), not {tuple(features.shape)} {features.dtype}")
-    check_finite(features, "input")
+    if features.device.type != "cpu" or features.dtype not in (torch.float32, torch.float64):
+        check_finite(features, "input")
+    elif not all_finite(features):
+        raise ValueError("input must be finite, but holds NaN or infinite values")
     if not 0 < spatial_scale < float("inf"):
         raise ValueError(f"spatial_scale must be above 0, not {spatial_scale}")
     size = (output_size, output_size) if isinstance(output_size, int) else tuple(int(n) for n in output_size)
@@ -103,7 +110,7 @@ def sampled_axis(
         count = torch.full_like(step, sampling_ratio, dtype=torch.int64)
         most = sampling_ratio
     else:
-        count = step.ceil().clamp(min=0).long()
+        count = -_floor(-step).clamp(max=0)
         most = int(count.max()) if len(count) else 0
     bin_number = torch.arange(bins, device=low.device, dtype=low.dtype)
     point = torch.arange(most, device=low.device)
@@ -113,9 +120,9 @@ def sampled_axis(
     position = first[:, :, None] + within[:, None, :]
     inside = exists & (position >= -1) & (position <= cells)
     clamped = position.clamp(0, cells - 1)
-    below = clamped.floor()
+    below = clamped.long()
     above_weight = clamped - below
-    cell = torch.stack((below, (below + 1).clamp(max=cells - 1)), -1).long()
+    cell = torch.stack((below, (below + 1).clamp(max=cells - 1)), -1)
     weight = torch.stack((1 - above_weight, above_weight), -1) * inside[..., None]
     edges = start[:, None] + torch.arange(bins + 1, device=low.device, dtype=low.dtype) * step[:, None]
     wanted = low[:, None] + torch.arange(bins + 1, device=low.device) * ((high - low) / bins)[:, None]
@@ -153,18 +160,27 @@ class QuantisedAxis:
 def quantised_axis(low: Tensor, high: Tensor, bins: int, cells: int, spatial_scale: float) -> QuantisedAxis:
     """Lay bins between the ends of RoIs, (K,) each in pixels, in the order of torchvision's kernel."""
     start, end = _rounded(low * spatial_scale), _rounded(high * spatial_scale)
-    length = (end - start + 1).clamp(min=1)
+    length = (end - start + 1).clamp(min=1).to(low.dtype)
     step = length / bins  # (K,)
     number = torch.arange(bins + 1, device=low.device, dtype=low.dtype)
     edges = number * step[:, None]  # (K, P + 1) from the start
-    first = (edges[:, :-1].floor() + start[:, None]).clamp(0, cells).long()
-    stop = (edges[:, 1:].ceil() + start[:, None]).clamp(0, cells).long()
+    first = (start[:, None] + _floor(edges[:, :-1])).clamp(0, cells)
+    stop = (start[:, None] - _floor(-edges[:, 1:])).clamp(0, cells)
     real = (low[:, None] + number * ((high - low) / bins)[:, None]) * spatial_scale
     misalignment = torch.stack((first - real[:, :-1], stop - real[:, 1:]), -1) / spatial_scale
-    return QuantisedAxis(real, start.long(), end.long(), edges + start[:, None], first, stop, misalignment)
+    return QuantisedAxis(real, start, end, edges + start[:, None], first, stop, misalignment)
+
+
+def _floor(x: Tensor) -> Tensor:
+    """The largest whole number not above x, int64.
+
+    ``torch.floor`` takes a second thread for a few thousand numbers, which then turns for milliseconds in the way of ours.
+    """
+    whole = x.clamp(-FAR, FAR).long()
+    return whole - (whole > x).long()
 
 
 def _rounded(x: Tensor) -> Tensor:
-    """To the nearest whole number, halves away from 0 as C has it (torch rounds them to even)."""
-    whole = x.trunc()
-    return whole + x.sign() * ((x - whole).abs() >= 0.5)
+    """To the nearest whole number, halves away from 0 as C has it (torch rounds them to even); int64."""
+    whole = x.clamp(-FAR, FAR).long()  # towards 0
+    return whole + (x - whole >= 0.5).long() - (whole - x >= 0.5).long()
