@@ -125,6 +125,7 @@ def suppression(g: torch.Generator) -> list[Line]:
                     (lambda b=b, s=s: peer.nms(b, s, 0.5)) if peer else None,
                     target,
                     torch.equal,
+                    runs=max(30, 300_000 // n),
                 )
             )
     b, s = clustered(20_000, 5_000, 0.2, g)
