@@ -6,14 +6,15 @@ on feature maps cost one forward pass together. No Qt.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Literal, cast
 
 import torch
 
 from cvcore import zoo
 from cvcore.models.nanodet import Candidates, NanoDet, NanoDetTrace
+from cvcore.ops import nms, roi
 from cvcore.ops.letterbox import Letterbox
-from explorer.i18n import language
+from explorer.i18n import language, tr
 from explorer.panel import Context, Frame
 
 CARD = "nanodet"
@@ -69,3 +70,17 @@ def _names(of_language: str) -> tuple[str, ...]:
 def class_names() -> tuple[str, ...]:
     """The 80 classes in the user's language."""
     return _names(language())
+
+
+_compiled: set[str] = set()
+
+
+def compile_operators(name: Literal["nms", "roi"], context: Context) -> None:
+    """Compiles (or loads from disk) the loops of ``cvcore.ops.nms`` or ``roi``, once a process.
+
+    Their ``warm_up`` holds Python's full garbage collections back meanwhile, which would stop the window's thread as well.
+    """
+    if name not in _compiled:
+        context.progress(0.0, tr("Compiling the operators: some seconds, the first time only"))
+        (nms if name == "nms" else roi).warm_up()
+        _compiled.add(name)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cvcore import zoo
 from cvcore.ops.boxes import box_iou
 from cvcore.ops.nms import NMSTrace
-from explorer.detections import CARD, class_names, detect
+from explorer.detections import CARD, class_names, compile_operators, detect
 from explorer.i18n import LANGUAGES
 from explorer.panel import Context, Frame
 from explorer.panels.nms.candidates import Scene, from_detector, scene
@@ -78,6 +78,7 @@ class Trace:
 
 def compute(frame: Frame, params: Params, context: Context) -> Trace:
     """Candidates from the detector or by hand, then each method with its decisions."""
+    compile_operators("nms", context)
     by_hand = params.scene == BY_HAND
     names, present = ((), ()) if by_hand else (class_names(), ())
     if by_hand:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cvcore.models.nanodet import STRIDES as NANODET_STRIDES
 from cvcore.ops.roi import RoIAlignTrace, RoIPoolTrace, roi_align_trace, roi_pool_trace
-from explorer.detections import detection
+from explorer.detections import compile_operators, detection
 from explorer.panel import Context, Frame
 from explorer.panels.roi.controls import AVERAGE, ERROR, GRADIENT, PYRAMID, Box, Params
 from explorer.panels.roi.error import ErrorCurve, error_curve
@@ -46,6 +46,7 @@ class Trace:
 
 def compute(frame: Frame, params: Params, context: Context) -> Trace:
     """Both operators on the region in this frame."""
+    compile_operators("roi", context)
     seen = detection(frame, context)
     level = NANODET_STRIDES.index(int(params.stride))
     with context.stage("region"):
