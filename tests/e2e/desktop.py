@@ -90,8 +90,14 @@ class Desktop:
         return [int(line) for line in found.stdout.split()]
 
     def focus(self, window: int) -> None:
-        """What a window manager does when a window appears."""
-        self._do("windowfocus", "--sync", window)
+        """What a window manager does when a window appears; X refuses as long as the window is not on the screen yet."""
+        command = ["xdotool", "windowfocus", "--sync", str(window)]
+        environment = {**os.environ, "DISPLAY": self.display}
+
+        def taken() -> bool:
+            return subprocess.run(command, env=environment, check=False, capture_output=True, timeout=30).returncode == 0
+
+        wait_until(taken, "the window to take the keyboard")
 
     def move(self, x: float, y: float) -> None:
         self._do("mousemove", round(x), round(y))
