@@ -95,7 +95,9 @@ class Desktop:
         environment = {**os.environ, "DISPLAY": self.display}
 
         def taken() -> bool:
-            return subprocess.run(command, env=environment, check=False, capture_output=True, timeout=30).returncode == 0
+            return (
+                subprocess.run(command, env=environment, check=False, capture_output=True, timeout=30).returncode == 0
+            )
 
         wait_until(taken, "the window to take the keyboard")
 
