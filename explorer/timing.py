@@ -12,8 +12,6 @@ from explorer.panel import Result, Stage
 WINDOW = 30
 """How many results the figures speak of."""
 
-COMPUTING = ("preprocess", "forward", "trace")
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:

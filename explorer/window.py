@@ -172,7 +172,6 @@ class MainWindow(QMainWindow):
         bar.addSeparator()
         for name in ("next_theme", "next_language", "show_shortcuts"):
             bar.addAction(self.actions_by_name[name])
-        self._toolbar = bar
 
     def _make_menus(self) -> None:
         self._menus: dict[str, QMenu] = {}

@@ -21,7 +21,6 @@ from explorer.panels.roi.selection import (
 from explorer.panels.roi.trace import Trace
 
 OUTPUTS = ("pool_out", "align_out", "difference")
-ROWS_SHOWN = 24
 
 
 def output_panes(trace: Trace, chosen: Selection) -> tuple[Pane, ...]:
