@@ -5,7 +5,7 @@ from cvcore import zoo
 
 def names() -> tuple[str, ...]:
     """What can be chosen now, built-in networks first."""
-    return tuple(zoo.cards())
+    return tuple(zoo.available())
 
 
 def card(name: str) -> zoo.Card:

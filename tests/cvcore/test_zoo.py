@@ -10,19 +10,21 @@ import pytest
 import torch
 
 from cvcore import zoo
-from cvcore.zoo import Preprocessing, WeightsError
+from cvcore.assets import asset
+from cvcore.zoo import Preprocessing, WeightsError, catalogue, store
 
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of weights of our own, with one good network."""
-    real = zoo.asset("weights")
+    real = asset("weights")
     for name in ("mobilenet_v2.json", "mobilenet_v2.safetensors", "tiny_imagenet_202.labels.json"):
         shutil.copyfile(real / name, tmp_path / name)
-    monkeypatch.setattr(zoo, "asset", lambda *parts: tmp_path.joinpath(*parts[1:]))
-    zoo._label_names.cache_clear()
+    for module in (catalogue, store):
+        monkeypatch.setattr(module, "asset", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    catalogue._label_names.cache_clear()
     yield tmp_path
-    zoo._label_names.cache_clear()
+    catalogue._label_names.cache_clear()
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -48,6 +50,8 @@ def test_every_shipped_card_is_complete_and_loads() -> None:
         assert card.name == name
         for words in (card.title, card.task, card.licence, card.source, card.training_data, card.score, card.paper):
             assert words.strip()
+        if name not in zoo.available():
+            continue
         network = zoo.load(name)
         assert not network.training
         assert not any(p.requires_grad for p in network.parameters())

@@ -15,9 +15,9 @@ DEFAULT_LAYER = {"mobilenet_v2": "features.0"}
 MOST_LIKELY = "the most likely"
 
 
-@cache
 def network_names() -> tuple[str, ...]:
-    return tuple(zoo.cards())
+    """Asked for anew each time: weights may have been downloaded since."""
+    return tuple(zoo.available())
 
 
 def class_choices(result: Result) -> tuple[str, ...]:

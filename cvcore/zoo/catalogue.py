@@ -1,27 +1,17 @@
-"""Verified weights: :func:`cards` lists what there is, :func:`load` builds a network and fills it.
+"""The cards: what is known about each set of weights, from the JSON files in ``assets/weights``."""
 
-A card is a JSON file in ``assets/weights`` beside the safetensors file it vouches for by SHA-256.
-"""
-
-import hashlib
-import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parse
-from torch import nn
-
 from cvcore.assets import asset
+from cvcore.zoo.errors import WeightsError
 
-
-class WeightsError(RuntimeError):
-    """A weight file or its card cannot be used; the message is one sentence for the person at the screen."""
+SUFFIXES = (".safetensors", ".pt", ".pth")
+"""Of the files that are read: safetensors, and PyTorch's own as far as they hold numbers only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +50,8 @@ class Card:
         task: what the network does, such as ``image classification``.
         builder: ``package.module:function`` that makes the empty network.
         arguments: for the builder.
-        file: the safetensors file beside the card.
-        sha256: of that file, hexadecimal.
+        file: the file beside the card; for weights that are downloaded, their file's own name.
+        sha256: of that file, hexadecimal. Empty where nobody has published it: it is then recorded at the first use.
         licence: of the weights, an SPDX expression, with words where parts differ.
         source: where they come from and how they were made.
         preprocessing: what the network expects.
@@ -70,6 +60,16 @@ class Card:
         paper: the network's.
         labels: a JSON file beside the card, a list of ``{"en": ..., "zh_CN": ...}``, one for each class score; empty
             where the network gives none.
+        address: where the weights are downloaded from; empty for built-in ones.
+        mirrors: other addresses of the same file.
+        page: where a person finds them.
+        bytes: of the file, exactly; 0 where that is not known.
+        about: megabytes (10^6), to be shown where ``bytes`` is not known.
+        state_dict: keys, with dots between, that lead to the state_dict in the checkpoint; empty if it is the whole.
+        prefix: taken off every key, such as ``module.``.
+        mapping: ``package.module:function`` that makes the network's keys from the checkpoint's: a dict of tensors in
+            and out.
+        terms: what has to be accepted before use; empty where nothing has.
     """
 
     name: str
@@ -86,6 +86,48 @@ class Card:
     paper: str
     labels: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    address: str = ""
+    mirrors: tuple[str, ...] = ()
+    page: str = ""
+    bytes: int = 0
+    about: float = 0.0
+    state_dict: str = ""
+    prefix: str = ""
+    mapping: str = ""
+    terms: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mirrors", tuple(self.mirrors))
+        if PurePath(self.file).name != self.file or PurePath(self.file).suffix not in SUFFIXES:
+            raise ValueError(f"{self.file} is not the name of a weight file")
+        if self.built_in and not self.sha256:
+            raise ValueError("built-in weights have a checksum")
+        if self.sha256 and (len(self.sha256) != 64 or self.sha256.strip("0123456789abcdef")):
+            raise ValueError("the checksum is 64 hexadecimal digits")
+        if not all(one.startswith(("https://", "http://")) for one in self.addresses):
+            raise ValueError("addresses begin with https:// or http://")
+        if self.bytes < 0 or self.about < 0:
+            raise ValueError("sizes are not negative")
+
+    @property
+    def built_in(self) -> bool:
+        """The weights come with the program."""
+        return not (self.address or self.page)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All that the weights can be downloaded from, the best first."""
+        return (self.address, *self.mirrors) if self.address else ()
+
+    @property
+    def megabytes(self) -> float:
+        """The size to show, in 10^6 bytes; 0 where it is not known."""
+        if self.built_in:
+            try:
+                return (asset("weights") / self.file).stat().st_size / 1e6
+            except OSError:
+                return 0.0
+        return self.bytes / 1e6 or self.about
 
     def label_names(self, language: str = "en") -> tuple[str, ...]:
         """One name for each class score, in English where the language has none; empty without class scores.
@@ -108,7 +150,7 @@ def cards() -> dict[str, Card]:
             continue
         made = _read_card(path, path.stat().st_mtime_ns)
         if made.name in found:
-            raise WeightsError(f"Two weight cards are named {made.name}.")
+            raise WeightsError("Two weight cards are named {name}.", name=made.name)
         found[made.name] = made
     return dict(sorted(found.items()))
 
@@ -121,40 +163,9 @@ def card(name: str) -> Card:
     """
     found = cards()
     if name not in found:
-        raise WeightsError(f"There are no weights named {name}; there are {', '.join(found) or 'none'}.")
+        known = ", ".join(found) or "none"
+        raise WeightsError("There are no weights named {name}; there are {known}.", name=name, known=known)
     return found[name]
-
-
-def load(name: str, device: torch.device | str = "cpu") -> nn.Module:
-    """A new network with the weights of a card, checked against its SHA-256.
-
-    Weights stored in half precision come back as float32. The network is in eval mode, its parameters need no gradient,
-    and it is in channels_last memory format: on a CPU MobileNetV2 then takes 11 ms in place of 14 (2 threads).
-
-    Raises:
-        WeightsError: no such card; the file is missing, damaged or does not fit the network.
-    """
-    made = card(name)
-    path = asset("weights") / made.file
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"The weight file {path.name} is missing or cannot be read.") from error
-    if hashlib.sha256(data).hexdigest() != made.sha256:
-        raise WeightsError(f"The weight file {path.name} is damaged: its checksum is not the one on its card.")
-    try:
-        tensors = {key: t.float() if t.is_floating_point() else t for key, t in parse(data).items()}
-        network = _builder(made.builder)(**made.arguments)
-        network.load_state_dict(tensors, strict=True)
-    except (SafetensorError, RuntimeError, TypeError, AttributeError, ImportError) as error:
-        raise WeightsError(f"The weight file {path.name} does not fit the network {made.title}.") from error
-    ready: nn.Module = network.requires_grad_(False).eval().to(device=device, memory_format=torch.channels_last)
-    return ready
-
-
-def _builder(name: str) -> Any:
-    module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)
 
 
 @cache
@@ -168,8 +179,8 @@ def _read_card(path: Path, changed: int) -> Card:
             raise ValueError(f"unknown {raw.keys() - known}")
         raw["preprocessing"] = Preprocessing(**raw["preprocessing"])
         return Card(**raw)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"The weight card {path.name} is damaged.") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError("The weight card {file} is damaged.", file=path.name) from error
 
 
 @cache
@@ -177,5 +188,5 @@ def _label_names(file: str, language: str) -> tuple[str, ...]:
     try:
         rows = json.loads((asset("weights") / file).read_text("utf-8"))
         return tuple(str(row.get(language, row["en"])) for row in rows)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise WeightsError(f"The file of class names {file} is missing or damaged.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError("The file of class names {file} is missing or damaged.", file=file) from error
