@@ -8,7 +8,8 @@ when the work is over, also after an error. Hooks act in the thread that set the
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from statistics import median
 from threading import get_ident
@@ -22,8 +23,8 @@ from torch.utils.hooks import RemovableHandle
 class Recording(Mapping[str, Any]):
     """What the layers gave, by name: ``recording["features.3"]`` is a clone of that layer's newest output.
 
-    A layer that gives a tuple, list or dict of tensors is kept in the same form. Iterating goes over the layers that have run. Clones
-    keep their gradients where the forward pass makes them.
+    A layer that gives a tuple, list, dict or dataclass of tensors is kept in the same form. Iterating goes over the layers that
+    have run. Clones keep their gradients where the forward pass makes them.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -119,7 +120,7 @@ class Layer:
 
     Args:
         name: dotted; empty for the network itself.
-        type: the class.
+        type: the class, or what it stands for.
         depth: 0 for the network itself.
         shapes: of the tensors it gave in its last call; empty if it did not run.
         parameters: trainable numbers in it and below it, each counted once.
@@ -143,7 +144,7 @@ def describe(model: nn.Module, *inputs: Any) -> tuple[Layer, ...]:
     calls: dict[str, int] = {}
 
     def note(name: str, output: Any) -> None:
-        seen[name] = tuple(tuple(t.shape) for t in _tensors(output))
+        seen[name] = tuple(tuple(t.shape) for t in tensors(output))
         calls[name] = calls.get(name, 0) + 1
 
     with _hooks(model, after=note):
@@ -151,7 +152,7 @@ def describe(model: nn.Module, *inputs: Any) -> tuple[Layer, ...]:
     return tuple(
         Layer(
             name=name,
-            type=type(module).__name__,
+            type=type_name(module),
             depth=name.count(".") + 1 if name else 0,
             shapes=seen.get(name, ()),
             parameters=sum(p.numel() for p in module.parameters()),
@@ -160,6 +161,13 @@ def describe(model: nn.Module, *inputs: Any) -> tuple[Layer, ...]:
         )
         for name, module in model.named_modules()
     )
+
+
+def type_name(module: nn.Module) -> str:
+    """The class of a layer; of one that stands for another (torch.export's do), what its method ``type_name()`` says."""
+    asked = getattr(module, "type_name", None)
+    said = asked() if callable(asked) else None
+    return said.rpartition(".")[2] if isinstance(said, str) else type(module).__name__
 
 
 @torch.no_grad()
@@ -282,26 +290,37 @@ def _cut(model: nn.Module, name: str) -> fx.GraphModule:
 
 
 def _map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """``value`` with every tensor in its tuples, lists and dicts changed."""
+    """``value`` with every tensor in its tuples, lists, dicts and dataclasses changed."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(_map_tensors(change, v) for v in value))
     if isinstance(value, tuple | list):
-        return type(value)(_map_tensors(change, v) for v in value)
+        parts = [_map_tensors(change, v) for v in value]
+        try:
+            return type(value)(parts)
+        except TypeError:  # a class of the network's own that is made in another way
+            return tuple(parts) if isinstance(value, tuple) else parts
     if isinstance(value, Mapping):
         return {key: _map_tensors(change, v) for key, v in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        made = copy(value)
+        for f in fields(value):
+            if hasattr(value, f.name):
+                object.__setattr__(made, f.name, _map_tensors(change, getattr(value, f.name)))
+        return made
     return value
 
 
-def _tensors(value: Any) -> tuple[Tensor, ...]:
+def tensors(value: Any) -> tuple[Tensor, ...]:
+    """Every tensor in a network's or layer's output, in order: tuples, lists, dicts and dataclasses are walked."""
     found: list[Tensor] = []
     _map_tensors(lambda t: (found.append(t), t)[1], value)  # type: ignore[func-returns-value]
     return tuple(found)
 
 
 def _synchroniser(inputs: Any) -> Callable[[], None]:
-    device = next((t.device.type for t in _tensors(inputs)), "cpu")
+    device = next((t.device.type for t in tensors(inputs)), "cpu")
     if device == "cuda":
         return torch.cuda.synchronize
     if device == "mps":

@@ -1,0 +1,28 @@
+"""Networks of the user's own: from a Python file, torch.export, ONNX, torchvision or timm, with weights to put in.
+
+Nothing here asks whether a file may run; :func:`fingerprint` is what a user's yes should be remembered by.
+"""
+
+from cvcore.foreign.errors import ModelError, error_in, short
+from cvcore.foreign.loading import Source, fingerprint, input_shape, kind_of, load_network
+from cvcore.foreign.python_file import builders
+from cvcore.foreign.trial import Trial, try_network
+from cvcore.foreign.weights import Hint, Misfit, WeightsMisfitError, load_weights
+
+__all__ = [
+    "Hint",
+    "Misfit",
+    "ModelError",
+    "Source",
+    "Trial",
+    "WeightsMisfitError",
+    "builders",
+    "error_in",
+    "fingerprint",
+    "input_shape",
+    "kind_of",
+    "load_network",
+    "load_weights",
+    "short",
+    "try_network",
+]

@@ -1,0 +1,111 @@
+"""Where a network of the user's comes from, and how it is loaded."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+import torch
+from torch import nn
+
+from cvcore.foreign.errors import ModelError
+from cvcore.foreign.exported import load_exported
+from cvcore.foreign.onnx import load_onnx
+from cvcore.foreign.packages import PACKAGES, load_from_package
+from cvcore.foreign.python_file import load_python
+from cvcore.foreign.weights import load_weights
+
+Kind = Literal["python", "exported", "onnx", "package"]
+ENDINGS: dict[str, Kind] = {".py": "python", ".pt2": "exported", ".onnx": "onnx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A network, and the weights for it.
+
+    Args:
+        place: a .py, .pt2 or .onnx file, or ``torchvision:NAME`` or ``timm:NAME``.
+        function: of a Python file; empty takes the likeliest.
+        weights: a .safetensors, .pt or .pth file; empty leaves the network as it is.
+        fix_keys: put weights in also where their keys first need the prefix or wrapper that explains them.
+    """
+
+    place: str
+    function: str = ""
+    weights: str = ""
+    fix_keys: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Source":
+        """From ``FILE``, ``FILE.py:FUNCTION`` or ``PACKAGE:NAME``."""
+        before, _, after = text.rpartition(":")
+        if before and Path(before).suffix.lower() == ".py" and after.isidentifier():
+            return cls(before, after)
+        return cls(text)
+
+
+def kind_of(place: str) -> Kind:
+    """Which sort of network a place names.
+
+    Raises:
+        ModelError: none that is known.
+    """
+    if place.partition(":")[0] in PACKAGES and ":" in place:
+        return "package"
+    kind = ENDINGS.get(Path(place).suffix.lower())
+    if kind is None:
+        raise ModelError(
+            "{place} is no network: wanted is a .py, .pt2 or .onnx file, torchvision:NAME or timm:NAME.", place=place
+        )
+    return kind
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        raise ModelError("The file {file} does not exist.", file=path.name) from error
+    except OSError as error:
+        raise ModelError("The file {file} cannot be read.", file=path.name) from error
+
+
+def load_network(source: Source, device: torch.device | str = "cpu") -> nn.Module:
+    """The network in eval mode, its parameters without gradient. A Python file is run.
+
+    Raises:
+        ModelError: it cannot be had; the weights do not fit (:class:`cvcore.foreign.WeightsMisfitError`).
+    """
+    path = Path(source.place)
+    kind = kind_of(source.place)
+    match kind:
+        case "python":
+            if not path.is_file():
+                raise ModelError("The file {file} does not exist.", file=path.name)
+            network = load_python(path, source.function)
+        case "exported":
+            network = load_exported(path)
+        case "onnx":
+            network = load_onnx(path)
+        case "package":
+            package, _, name = source.place.partition(":")
+            network = load_from_package(package, name)
+        case _:
+            assert_never(kind)
+    if source.weights:
+        if kind == "onnx":
+            raise ModelError("An ONNX file has its weights in it; no others can be put in.")
+        load_weights(network, Path(source.weights), fix_keys=source.fix_keys)
+    for module in network.modules():
+        module.training = False  # eval() is not there on every exported network
+    return network.requires_grad_(False).to(device)
+
+
+def input_shape(network: nn.Module) -> tuple[int | None, ...]:
+    """(N, C, H, W) as a file says it, None where any will do; empty where nothing is known."""
+    found: Any = getattr(network, "input_shape", ())
+    return found if isinstance(found, tuple) else ()
