@@ -12,13 +12,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cv-explorer",
         description="Runs computer-vision models live on pictures, videos and cameras, and shows what happens inside.",
-        epilog="'cv-explorer export --help' tells how to compute and save without a window.",
+        epilog="'cv-explorer export --help' tells how to compute and save without a window, "
+        "'cv-explorer check-bundle --help' how to compute a saved bundle again.",
     )
     parser.add_argument(
         "source",
         nargs="?",
         default="",
-        help="a picture, a folder, a video, camera:0, an rtsp:// or http:// address, or moving:PICTURE",
+        help="a picture, a folder, a video, camera:0, an rtsp:// or http:// address, moving:PICTURE, or a .cvbundle file",
     )
     parser.add_argument(
         "--panel", action="append", default=[], help="open this panel instead of the last ones (repeatable)"
@@ -38,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from explorer.export import main as export
 
         return export(words[1:])
+    if words[:1] == ["check-bundle"]:
+        from explorer.bundle.check import main as check_bundle
+
+        return check_bundle(words[1:])
     return open_window(make_parser().parse_args(words))
 
 

@@ -72,7 +72,7 @@ class Computer:
             if torch.get_num_threads() != task.threads:
                 torch.set_num_threads(task.threads)
             try:
-                trace = self._trace(panel, frame, task, device, stages, cancelled)
+                trace, models = self._trace(panel, frame, task, device, stages, cancelled)
             except torch.OutOfMemoryError:
                 if device == "cpu":
                     raise
@@ -80,7 +80,7 @@ class Computer:
                 self._leave(device, task)
                 device = "cpu"
                 del stages[2:]
-                trace = self._trace(panel, frame, task, device, stages, cancelled)
+                trace, models = self._trace(panel, frame, task, device, stages, cancelled)
         except Cancelled:
             return None
         except Exception as error:
@@ -93,7 +93,7 @@ class Computer:
         note = ""
         if device != task.device:
             note = tr("Out of memory on {device}: this panel now runs on the CPU.", device=task.device)
-        return Result(frame, task, trace, "", "", tuple(stages), note, device)
+        return Result(frame, task, trace, "", "", tuple(stages), note, device, models)
 
     def forget(self, task_id: int) -> None:
         """A panel was closed."""
@@ -117,7 +117,7 @@ class Computer:
 
     def _trace(
         self, panel: Panel, frame: Frame, task: Task, device: str, stages: list[Stage], cancelled: Callable[[], bool]
-    ) -> Any:
+    ) -> tuple[Any, tuple[str, ...]]:
         if frame is not self._once_frame:
             self._once.clear()
             self._once_frame = frame
@@ -127,7 +127,7 @@ class Computer:
         trace = to_host(trace)
         if device != "cpu":
             stages.append(Stage("to host", started, time.perf_counter()))
-        return trace
+        return trace, tuple(context.models)
 
     def _leave(self, device: str, task: Task) -> None:
         self._on_cpu[task.id] = task.device
@@ -153,6 +153,7 @@ class ComputeContext:
         self.device = device
         self.dtype: torch.dtype = getattr(torch, task.precision)
         self.previous = previous
+        self.models: dict[str, None] = {}
         self._computer = computer
         self._task = task
         self._stages = stages
@@ -176,10 +177,19 @@ class ComputeContext:
         self._computer.progress = Progress(self._task.id, min(1.0, max(0.0, fraction)), text)
 
     def model(self, card: str) -> torch.nn.Module:
+        self.models[card] = None
         return self._computer.model(card, self.device, self._task.precision)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        return self._computer.once((key, str(self.device), self._task.precision), make)
+        def noting() -> tuple[T, tuple[str, ...]]:
+            before, self.models = self.models, {}
+            made = make()
+            used, self.models = tuple(self.models), before | self.models
+            return made, used
+
+        made, used = self._computer.once((key, str(self.device), self._task.precision), noting)
+        self.models.update(dict.fromkeys(used))
+        return made
 
 
 def to_host(trace: Any) -> Any:

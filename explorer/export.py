@@ -15,7 +15,7 @@ from explorer.panel import Frame, Panel, Precision, Task, knobs
 if TYPE_CHECKING:
     from explorer.figure import Figure
 
-KINDS = ("png", "svg", "csv", "npz", "json")
+KINDS = ("png", "svg", "csv", "npz", "json", "bundle")
 
 
 class UsageError(Exception):
@@ -40,7 +40,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format",
         default="png,npz",
-        help=f"what to write, of {', '.join(KINDS)}, separated by commas; json is the panel's own data (default: png,npz)",
+        help=f"what to write, of {', '.join(KINDS)}, separated by commas; json is the panel's own data, "
+        "bundle all that is needed to compute it again (default: png,npz)",
     )
     parser.add_argument("--size", default="1366x768", help="of the PNG and SVG in pixels (default: 1366x768)")
     parser.add_argument("--theme", default="light", choices=("light", "dark", "projector"))
@@ -92,6 +93,7 @@ def export(wanted: argparse.Namespace) -> int:
     from explorer.devices import default_threads, find_devices
     from explorer.registry import find_panels
     from explorer.sources import open_source
+    from explorer.theme import THEMES
 
     registry = find_panels()
     panel = registry.panels.get(wanted.panel)
@@ -126,6 +128,12 @@ def export(wanted: argparse.Namespace) -> int:
             save_figure(panel.draw(result, view), wanted.out, name, kinds, size, wanted.theme)
             if "json" in kinds and panel.files is not None:
                 save_files(panel.files(result, view), wanted.out, name)
+            if "bundle" in kinds:
+                from explorer.bundle import ENDING, make_bundle, save_bundle
+                from explorer.canvas.render import figure_png
+
+                picture = figure_png(panel.draw(result, view), size, THEMES[wanted.theme])
+                save_bundle(wanted.out / f"{name}{ENDING}", make_bundle(panel, result, view, picture))
     finally:
         source.close()
     return failed

@@ -11,7 +11,7 @@ A panel is one module in ``explorer/panels`` (or one named by an installed packa
     files(result, view) -> dict[str, bytes]      optional: files of its own to save, such as detections as JSON
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import MISSING, Field, dataclass, field, fields
 from types import ModuleType
@@ -65,6 +65,9 @@ class Frame:
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+MEASURED: Mapping[str, bool] = {"measured": True}
+"""``field(metadata=MEASURED)`` of a trace holds times and the like, which are never the same twice: bundles leave it out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -110,6 +113,7 @@ class Result:
         stages: capture, wait, and what the panel timed, in order.
         note: a sentence from the engine ("Out of GPU memory: ... runs on the CPU now."), or empty.
         device: where it really ran.
+        models: the networks it asked for, by the names of their cards.
     """
 
     frame: Frame
@@ -120,6 +124,7 @@ class Result:
     stages: tuple[Stage, ...] = ()
     note: str = ""
     device: str = "cpu"
+    models: tuple[str, ...] = ()
 
 
 class Cancelled(Exception):

@@ -47,6 +47,11 @@ def save_figure_png(path: Path | str, figure: Figure, size: tuple[int, int], the
     save_image(path, render_png(figure, size, theme))
 
 
+def figure_png(figure: Figure, size: tuple[int, int], theme: Theme) -> bytes:
+    """A figure as a PNG file of ``size`` pixels, without a window."""
+    return image_png(render_png(figure, size, theme))
+
+
 def save_figure_svg(path: Path | str, figure: Figure, size: tuple[int, int], theme: Theme) -> None:
     """Writes a figure as SVG, without a window.
 
@@ -64,11 +69,16 @@ def save_image(path: Path | str, image: QImage) -> None:
     Raises:
         SaveError: it cannot be written.
     """
+    data = image_png(image)
+    write_whole(path, lambda file: file.write(data))
+
+
+def image_png(image: QImage) -> bytes:
+    """An image as a PNG file."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     QImageWriter(buffer, b"png").write(image)
-    data = bytes(buffer.data().data())
-    write_whole(path, lambda file: file.write(data))
+    return bytes(buffer.data().data())
 
 
 def canvas_image(canvas: Canvas, pane: str | None = None, scale: float = 2.0) -> QImage:

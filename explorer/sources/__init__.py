@@ -83,6 +83,10 @@ def _open_path(path: Path) -> Source:
         raise SourceError(tr("{name} cannot be read: {reason}.", name=path.name, reason=str(error))) from None
     if is_folder:
         return FolderSource(path)
+    if path.suffix.lower() == ".cvbundle":
+        from explorer.bundle.source import BundleSource
+
+        return BundleSource(path)
     return VideoSource(path) if is_video(path) else PictureSource(path)
 
 

@@ -1,6 +1,6 @@
 """What the panel computes: candidates, the methods' decisions on them, and what is derived from both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from cvcore.ops.boxes import box_iou
 from cvcore.ops.nms import NMSTrace
 from explorer.detections import CARD, class_names, compile_operators, detect
 from explorer.i18n import LANGUAGES
-from explorer.panel import Context, Frame
+from explorer.panel import MEASURED, Context, Frame
 from explorer.panels.nms.candidates import Scene, from_detector, scene
 from explorer.panels.nms.controls import ALL, BY_HAND, HAND_SIZE, KEPT_SWEEP, RUN_TIME, SCORE_SWEEP, Params
 from explorer.panels.nms.methods import METHODS, run_time, suppress, sweep
@@ -32,7 +32,7 @@ class Run:
 
     method: str
     trace: NMSTrace
-    seconds: float
+    seconds: float = field(metadata=MEASURED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +65,7 @@ class Trace:
     timeline: Timeline
     votes_to_keep: NDArray[np.int64]
     sweep: NDArray[np.float32] | None
-    times: dict[str, float]
+    times: dict[str, float] = field(metadata=MEASURED)
 
     def disputed(self) -> NDArray[np.bool_]:
         """(N,) boxes that some of the methods keep and some do not."""

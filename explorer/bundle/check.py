@@ -1,0 +1,188 @@
+"""Whether a bundle computed here is what it was: ``cv-explorer check-bundle FILE ...``, and the same for the window."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from explorer.bundle import Bundle, BundleError, read_bundle, versions, weights
+from explorer.bundle.leaves import Array, Difference, Scalar, compare, take_apart
+from explorer.bundle.restore import RestoreError, restore
+from explorer.i18n import LANGUAGES, set_language, tr
+from explorer.panel import Frame, Panel, Precision, Result, Task
+from explorer.session import fields_from_json, fields_to_json
+
+if TYPE_CHECKING:
+    from explorer.devices import Device
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something else than the numbers that is another here, such as a version: before, and now."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How what is computed here compares with a bundle.
+
+    Args:
+        arrays, others: how many arrays, and numbers and words, were compared.
+        differences: in the trace, the largest first; empty where it is the same bit for bit.
+        facts: what else differs: versions, device, weights, parameters.
+        error: why it could not be computed here, or empty.
+    """
+
+    arrays: int
+    others: int
+    differences: tuple[Difference, ...]
+    facts: tuple[Fact, ...]
+    error: str = ""
+
+    @property
+    def same(self) -> bool:
+        return not self.differences and not self.error
+
+    def sentence(self) -> str:
+        """What came out, in one sentence."""
+        if self.error:
+            return tr("The bundle could not be computed here: {why}", why=self.error)
+        if self.same:
+            return tr(
+                "Computed again and the same, bit for bit: {arrays} arrays, {others} numbers and words.",
+                arrays=self.arrays, others=self.others,
+            )  # fmt: skip
+        worst = next((d for d in self.differences if d.largest is not None), self.differences[0])
+        count, most = len(self.differences), self.arrays + self.others
+        if worst.largest is None:
+            return tr(
+                "Computed again, {count} of {all} parts differ, among them {name}.",
+                count=count, all=most, name=worst.name,
+            )  # fmt: skip
+        return tr(
+            "Computed again, {count} of {all} parts differ, most of all {name}, by up to {largest}.",
+            count=count, all=most, name=worst.name, largest=f"{worst.largest:.3g}",
+        )  # fmt: skip
+
+    def lines(self) -> list[str]:
+        """All that differs, a line each."""
+        found = [f"{fact.name}: {fact.before or '–'} → {fact.after or '–'}" for fact in self.facts]
+        for one in self.differences:
+            amount = ""
+            if one.largest is not None:
+                amount = tr(
+                    " (largest difference {largest}, {count} of {size} numbers)",
+                    largest=f"{one.largest:.3g}", count=one.count, size=one.size,
+                )  # fmt: skip
+            found.append(f"{one.name or 'trace'}: {one.before or '–'} → {one.after or '–'}{amount}")
+        return found
+
+
+def own_frame(bundle: Bundle) -> Frame:
+    """The bundle's frame, anew: no two openings share one."""
+    return replace(bundle.frame)
+
+
+def set_up(
+    bundle: Bundle, panel: Panel, devices: "Sequence[Device]", processors: int
+) -> tuple[Any, Any, str, Precision, int]:
+    """Params, View, device, precision and threads as the bundle has them, as far as they can be had here."""
+    params = fields_from_json(panel.params, dict(bundle.params))
+    view = fields_from_json(panel.view, dict(bundle.view))
+    device = next((device for device in devices if device.name == bundle.device), devices[0])
+    precision: Precision = bundle.precision if bundle.precision in device.precisions else "float32"
+    return params, view, device.name, precision, min(bundle.threads, processors)
+
+
+def report_on(bundle: Bundle, result: Result, view: Any) -> Report:
+    """Compares what was computed here with what was saved."""
+    task = result.task
+    if result.error:
+        return Report(0, 0, (), _facts(bundle, task, view, result), result.error)
+    leaves = take_apart(result.trace)
+    return Report(
+        sum(isinstance(leaf, Array) for leaf in bundle.leaves.values()),
+        sum(isinstance(leaf, Scalar) for leaf in bundle.leaves.values()),
+        compare(bundle.leaves, leaves),
+        _facts(bundle, task, view, result),
+    )
+
+
+def as_saved(bundle: Bundle, result: Result) -> Result | None:
+    """The result with the very trace that was saved; None where the panel has changed too much for it."""
+    try:
+        return replace(result, trace=restore(bundle.leaves, result.trace))
+    except RestoreError:
+        return None
+
+
+def _facts(bundle: Bundle, task: Task, view: Any, result: Result) -> tuple[Fact, ...]:
+    found = [
+        (tr("device"), bundle.device, result.device),
+        (tr("precision"), bundle.precision, task.precision),
+        (tr("threads"), str(bundle.threads), str(task.threads)),
+    ]
+    now = versions(result.device)
+    found += [(name, bundle.versions.get(name, ""), now.get(name, "")) for name in {**bundle.versions, **now}]
+    for used in bundle.models:
+        found.append((tr("weights {name}, SHA-256", name=used.name), used.sha256, weights(used.name).sha256))
+    values = fields_to_json(task.params, view)
+    for name, value in bundle.fields.items():
+        found.append((tr("parameter {name}", name=name), json.dumps(value), json.dumps(values.get(name))))
+    return tuple(Fact(*one) for one in found if one[1] != one[2])
+
+
+def compute_again(bundle: Bundle, panels: Mapping[str, Panel]) -> Report:
+    """Computes a bundle without a window and compares.
+
+    Raises:
+        BundleError: its panel is not here.
+    """
+    from explorer.compute import Computer
+    from explorer.devices import find_devices, processors
+
+    panel = panels.get(bundle.panel)
+    if panel is None:
+        raise BundleError(tr("There is no panel named {name}.", name=bundle.panel))
+    params, view, device, precision, threads = set_up(bundle, panel, find_devices(), processors())
+    result = Computer(panels).compute(own_frame(bundle), Task(1, panel.name, params, device, precision, threads))
+    assert result is not None  # nobody cancels it
+    return report_on(bundle, result, view)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cv-explorer check-bundle",
+        description="Computes bundles again and says whether they are the same, bit for bit. "
+        "The exit code is 0 when all are, 1 when one differs, 2 when one cannot be read or computed.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a bundle, as saved by the window or by export")
+    parser.add_argument("--language", default="en", choices=tuple(LANGUAGES))
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Checks bundles; returns the exit code."""
+    wanted = make_parser().parse_args(arguments)
+    set_language(wanted.language)
+    from explorer.registry import find_panels
+
+    panels = find_panels().panels
+    code = 0
+    for file in wanted.files:
+        try:
+            report = compute_again(read_bundle(file), panels)
+        except BundleError as error:
+            print(f"cv-explorer check-bundle: {error}", file=sys.stderr)
+            code = 2
+            continue
+        print(f"{file}: {report.sentence()}")
+        for line in report.lines():
+            print(f"  {line}")
+        code = max(code, 2 if report.error else 0 if report.same else 1)
+    return code
