@@ -215,6 +215,44 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """Boxes joined by lines that lead from left to right, placed already. Stands alone in its pane.
+
+    A spot on it has ``index``: a box, or, counted on from the last box, a line.
+
+    Args:
+        boxes: (N, 4) x0, y0, x1, y1; words are written to fit boxes about 40 high.
+        titles, details: the first and the second line of words in each.
+        frames: the boxes that are drawn as frames around others, their title at the top.
+        lines: of each line the (K, 2) points it goes through; an arrow stands at its end.
+        ends: (E, 2) the boxes each line joins.
+        line_labels: words on each line.
+        values: (N,) numbers that colour the boxes, NaN for none; None takes ``colours``.
+        label, unit, low, high, colormap: of the values, as in Heatmap.
+        meanings: what the colours stand for, shown in a corner.
+        selected: the box drawn with a frame around it.
+    """
+
+    boxes: FloatArray
+    titles: tuple[str, ...]
+    details: tuple[str, ...] = ()
+    frames: frozenset[int] = frozenset()
+    lines: tuple[FloatArray, ...] = ()
+    ends: NDArray[np.integer] | None = None
+    line_labels: tuple[str, ...] = ()
+    colours: Colours = 7
+    values: FloatArray | None = None
+    label: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    colormap: Colormap = "viridis"
+    meanings: tuple[tuple[Colour, str], ...] = ()
+    selected: int | None = None
+    key: str = "graph"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Text:
     """Words at a place of the pane, or, with no place, filling a pane of their own."""
 
@@ -259,7 +297,9 @@ class Lit:
     y: float | None = None
 
 
-Mark = Image | Heatmap | Tiles | Boxes | Points | Segments | Arrows | Curve | Bars | Table | Text | Handles | Lit
+Mark = (
+    Image | Heatmap | Tiles | Boxes | Points | Segments | Arrows | Curve | Bars | Table | Graph | Text | Handles | Lit
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from explorer.figure import (
     Boxes,
     Curve,
     Figure,
+    Graph,
     Handles,
     Heatmap,
     Image,
@@ -135,6 +136,9 @@ def mark_arrays(mark: Mark) -> dict[str, NDArray[Any]]:
                 name = column.title or f"column {number}"
                 name = name if name not in found else f"{name} {number}"
                 found[name] = np.array([row[number] for row in mark.rows])
+        case Graph():
+            found = {"boxes": mark.boxes, "titles": mark.titles, "details": mark.details, "values": mark.values}
+            found |= {"ends": mark.ends, "line_labels": mark.line_labels, "label": mark.label, "unit": mark.unit}
         case Text():
             found = {"text": mark.text, "xy": mark.xy}
         case Handles():
@@ -248,6 +252,8 @@ def mark_rows(mark: Mark, axes: tuple[Axis, Axis] | None) -> Rows:
             return _bars_rows(mark, axes)
         case Table():
             return [[_titled(column.title, column.unit) for column in mark.columns], *mark.rows]
+        case Graph():
+            return _graph_rows(mark)
         case Text():
             return [["text"], [mark.text]]
         case Handles():
@@ -303,6 +309,16 @@ def _item_rows(header: list[str], labels: tuple[str, ...], values: NDArray[Any])
     yield header
     for index, row in enumerate(values):
         yield [index, labels[index] if index < len(labels) else "", *_said(row)]
+
+
+def _graph_rows(mark: Graph) -> Iterator[Sequence[object]]:
+    """Boxes, and what each gets from which others."""
+    yield ["box", "title", "detail", _titled(mark.label or "value", mark.unit), "from"]
+    values = [""] * len(mark.boxes) if mark.values is None else _said(mark.values)
+    for index, title in enumerate(mark.titles):
+        detail = mark.details[index] if index < len(mark.details) else ""
+        ends = [] if mark.ends is None else [int(a) for a, b in mark.ends if b == index]
+        yield [index, title, detail, values[index], " ".join(str(one) for one in ends)]
 
 
 def _curve_rows(curves: list[Curve], axes: tuple[Axis, Axis] | None) -> Iterator[Sequence[object]]:

@@ -7,6 +7,7 @@ from PySide6.QtCore import QElapsedTimer, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
+from explorer.canvas.graph import GraphArtist
 from explorer.canvas.layout import Structure, build, splitters, structure
 from explorer.canvas.numbers import number, titled
 from explorer.canvas.pane import PaneWidget
@@ -305,7 +306,7 @@ class Canvas(QWidget):
         if widget.pane.axes is not None:
             x, y = widget.pane.axes
             return [f"{titled(x.label, x.unit)} {number(place.x())}", f"{titled(y.label, y.unit)} {number(place.y())}"]
-        if any(isinstance(artist, TilesArtist) for artist in widget.artists):
+        if any(isinstance(artist, TilesArtist | GraphArtist) for artist in widget.artists):
             return []
         return [f"x {number(place.x(), 1)}  y {number(place.y(), 1)}"]
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QScrollArea, Q
 from explorer.canvas.artist import Artist, Hit
 from explorer.canvas.charts import BarsArtist, CurveArtist
 from explorer.canvas.colormaps import COLORMAPS
+from explorer.canvas.graph import GraphArtist
 from explorer.canvas.handles import HandlesArtist
 from explorer.canvas.legend import LegendBar
 from explorer.canvas.rasters import HeatmapArtist, ImageArtist
@@ -23,6 +24,7 @@ from explorer.figure import (
     Boxes,
     Colormap,
     Curve,
+    Graph,
     Handles,
     Heatmap,
     Image,
@@ -52,6 +54,7 @@ ARTISTS: dict[type, Callable[[Any], Artist[Any]]] = {
     Arrows: ArrowsArtist,
     Curve: CurveArtist,
     Bars: BarsArtist,
+    Graph: GraphArtist,
     Text: TextArtist,
     Handles: HandlesArtist,
     Lit: Artist,

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QGraphicsItem, QGraphicsView, QStyleOptionGraphics
 from explorer.canvas.artist import Artist
 from explorer.canvas.axes import Axes, draw_key
 from explorer.canvas.chart_range import Range, chart_range
+from explorer.canvas.graph import GraphArtist
 from explorer.canvas.handles import CURSORS, HandlesArtist
 from explorer.canvas.projection import Projection
 from explorer.canvas.tiles import TilesArtist
@@ -409,7 +410,11 @@ class PaneView(pyqtgraph.GraphicsView):
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self._handle_at(event.position()) is None:
+        where, at = self.to_pane(event.position()), self.projection()
+        graphs = [artist for artist in self.artists if isinstance(artist, GraphArtist)]
+        if where is not None and any(artist.hit(where.x(), where.y(), at) for artist in graphs):
+            self.clicked.emit(where)  # a box opens like a folder
+        elif event.button() == Qt.MouseButton.LeftButton and self._handle_at(event.position()) is None:
             self.fit()
             self.fitted.emit()
         event.accept()
