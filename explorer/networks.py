@@ -1,11 +1,47 @@
-"""The networks a panel can choose from: the built-in ones, and the user's own. No Qt."""
+"""The networks a panel can choose from: the built-in ones whose weights are there, and the user's own. No Qt."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cvcore import zoo
+from cvcore.foreign.errors import ModelError, error_in
+from cvcore.sentence import SentenceError
+from explorer.i18n import tr
+from explorer.own_models import OwnModel, own_models, read_labels
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCard(zoo.Card):
+    """What is known about a network of the user's.
+
+    Args:
+        names: of the classes.
+        input: width and height in pixels, where the network takes no others; else empty.
+    """
+
+    names: tuple[str, ...] = ()
+    input: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Its file is the user's, whatever its name."""
+
+    @property
+    def built_in(self) -> bool:
+        return False
+
+    def label_names(self, language: str = "en") -> tuple[str, ...]:
+        return self.names
 
 
 def names() -> tuple[str, ...]:
     """What can be chosen now, built-in networks first."""
-    return tuple(zoo.available())
+    return (*zoo.available(), *own_models())
 
 
 def card(name: str) -> zoo.Card:
@@ -14,4 +50,103 @@ def card(name: str) -> zoo.Card:
     Raises:
         zoo.WeightsError: there is none of that name.
     """
-    return zoo.card(name)
+    own = own_models().get(name)
+    return zoo.card(name) if own is None else _own_card(own, version(name))
+
+
+def is_own(name: str) -> bool:
+    return name in own_models()
+
+
+def version(name: str) -> Hashable:
+    """Becomes another when a network of the user's is set in another way or its files are written anew."""
+    own = own_models().get(name)
+    return None if own is None else (own, *(_stamp(file) for file in (own.path, own.weights, own.labels) if file))
+
+
+def input_size(name: str) -> tuple[int, int] | None:
+    """Width and height in pixels, where the network takes no others."""
+    own = own_models().get(name)
+    return (own.input[0], own.input[1]) if own is not None and own.input else None
+
+
+def load(name: str, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
+    """A new network, in eval mode, its parameters without gradient.
+
+    Raises:
+        SentenceError: it cannot be had.
+    """
+    own = own_models().get(name)
+    return zoo.load(name, device) if own is None else load_own(own, device)
+
+
+def load_own(own: OwnModel, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
+    """A network of the user's; a Python file is run only if the user has allowed it.
+
+    Raises:
+        ModelError: it cannot be had, or may not run.
+    """
+    from cvcore.foreign import Source, kind_of, load_network
+    from explorer.trust import require_trust
+
+    if own.path is not None and kind_of(own.place) == "python":
+        require_trust(own.path)
+    return load_network(Source(own.place, own.function, own.weights, own.fix_keys), device)
+
+
+def said(error: BaseException) -> str:
+    """What went wrong, in the user's language where that is known; an error in the user's own file with its line."""
+    if isinstance(error, SentenceError):
+        more = error.more if isinstance(error, ModelError) else ()
+        return " ".join((tr(error.text, **error.values), *(said(one) for one in more)))
+    folders = [own.path.parent for own in own_models().values() if own.path is not None and own.path.suffix == ".py"]
+    where = error_in(error, folders) if folders else None
+    return said(where) if where is not None else str(error).strip() or type(error).__name__
+
+
+def _stamp(file: Path | str) -> tuple[int, int]:
+    try:
+        state = Path(file).stat()
+    except OSError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
+
+
+@lru_cache(maxsize=64)
+def _own_card(own: OwnModel, changed: Hashable) -> OwnCard:
+    del changed
+    labels: tuple[str, ...] = ()
+    if own.classes:
+        labels = tuple(str(i) for i in range(own.classes))
+        if own.labels:
+            try:
+                read = read_labels(Path(own.labels))
+                labels = read if len(read) == own.classes else labels
+            except ModelError:  # the file is gone; numbers are not wrong
+                pass
+    file = Path(own.weights or own.place)
+    return OwnCard(
+        name=own.name,
+        title=own.name,
+        task="image classification" if labels else "",
+        builder="",
+        file=file.name,
+        sha256=_digest(file),
+        licence="–",
+        source=own.place if own.path is None else own.path.name,
+        preprocessing=own.preprocessing,
+        training_data="–",
+        score="–",
+        paper="",
+        names=labels,
+        input=own.input,
+    )
+
+
+def _digest(file: Path) -> str:
+    from cvcore.foreign import fingerprint
+
+    try:
+        return fingerprint(file)
+    except ModelError:
+        return ""

@@ -5,22 +5,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from cvcore.sentence import SentenceError
 
-class ModelError(RuntimeError):
-    """A network cannot be loaded or run; the message is for the person at the screen.
+
+class ModelError(SentenceError):
+    """A network cannot be loaded or run.
 
     Args:
-        sentence: in English, with ``{names}``; who shows it may translate it before filling them in.
+        text: an English sentence, with ``{names}`` where values go.
         more: sentences that follow.
-        values: for the names.
+        values: what fills the names.
     """
 
-    def __init__(self, sentence: str, /, *more: "ModelError", **values: Any) -> None:
-        self.sentences: tuple[tuple[str, dict[str, Any]], ...] = (
-            (sentence, values),
-            *(part for one in more for part in one.sentences),
-        )
-        super().__init__(" ".join(text.format(**filled) for text, filled in self.sentences))
+    def __init__(self, text: str, /, *more: "ModelError", **values: Any) -> None:
+        super().__init__(text, **values)
+        self.more = more
+        self.args = (" ".join((text.format(**values), *(str(one) for one in more))),)
 
 
 def error_in(error: BaseException, places: Iterable[Path]) -> ModelError | None:

@@ -43,12 +43,20 @@ SIZES = (
     ast.boolop,
     ast.expr_context,
 )
-FUNCTIONS = frozenset(
-    ("Symbol", "Integer", "Float", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Abs", "Mod", "PythonMod", "FloorDiv")
-    + ("CeilDiv", "CleanDiv", "ModularIndexing", "Where", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Equality", "Unequality")
-    + ("LessThan", "GreaterThan", "StrictLessThan", "StrictGreaterThan", "And", "Or", "Not", "PowByNatural")
-    + ("IntTrueDiv", "FloatTrueDiv", "CeilToInt", "FloorToInt", "TruncToInt", "RoundToInt", "TruncToFloat", "ToFloat")
+NUMBERS = ("Symbol", "Integer", "Float", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Abs", "Mod", "PythonMod")
+DIVISIONS = (
+    "FloorDiv",
+    "CeilDiv",
+    "CleanDiv",
+    "ModularIndexing",
+    "PowByNatural",
+    "IntTrueDiv",
+    "FloatTrueDiv",
+    "Where",
 )
+ROUNDINGS = ("CeilToInt", "FloorToInt", "TruncToInt", "RoundToInt", "TruncToFloat", "ToFloat", "And", "Or", "Not")
+RELATIONS = ("Eq", "Ne", "Lt", "Le", "Gt", "Ge", "Equality", "Unequality", "LessThan", "GreaterThan")
+FUNCTIONS = frozenset((*NUMBERS, *DIVISIONS, *ROUNDINGS, *RELATIONS, "StrictLessThan", "StrictGreaterThan"))
 """Of sympy and of torch's additions to it, which expressions for sizes consist of."""
 MOST_JSON = 256 << 20
 _LOADING = threading.RLock()
