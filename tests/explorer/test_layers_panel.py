@@ -16,13 +16,14 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.attribution import grad_cam
 from cvcore.receptive_field import effective_receptive_field, receptive_field
+from explorer.classes import class_named
 from explorer.figure import Bars, Boxes, Figure, Handles, Heatmap, Lit, Pane, Spot, Table, Tiles
+from explorer.fit import Cells, Fit, network_input, resized
 from explorer.i18n import set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import layers
 from explorer.panels.layers import Params, Trace, View, compute, draw, pick, probe
 from explorer.panels.layers import trace as trace_module
-from explorer.panels.layers.fit import Cells, Fit, network_input, resized
 from explorer.panels.layers.statistics import histogram, statistics, upper_limit
 
 Image = NDArray[np.uint8]
@@ -410,9 +411,9 @@ def test_grad_cam_explains_the_most_likely_class_or_the_one_chosen() -> None:
 
 def test_a_class_named_in_another_language_is_the_same_class() -> None:
     names = zoo.card("mobilenet_v2").label_names("zh_CN")
-    assert trace_module.class_named("mobilenet_v2", names[12]) == 12
-    assert trace_module.class_named("mobilenet_v2", "koala") == 12
-    assert trace_module.class_named("mobilenet_v2", "no such thing") is None
+    assert class_named("mobilenet_v2", names[12]) == 12
+    assert class_named("mobilenet_v2", "koala") == 12
+    assert class_named("mobilenet_v2", "no such thing") is None
 
 
 def test_long_work_stops_when_it_is_no_longer_wanted() -> None:

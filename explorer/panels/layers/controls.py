@@ -1,10 +1,10 @@
 """What can be set in the panel."""
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from cvcore import zoo
+from explorer.classes import MOST_LIKELY, sorted_classes
 from explorer.i18n import language, tr
 from explorer.panel import Result, knob
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from explorer.panels.layers.trace import Trace
 
 DEFAULT_LAYER = {"mobilenet_v2": "features.0"}
-MOST_LIKELY = "the most likely"
 
 
 def network_names() -> tuple[str, ...]:
@@ -23,11 +22,6 @@ def network_names() -> tuple[str, ...]:
 def class_choices(result: Result) -> tuple[str, ...]:
     """Names in the user's language; classes are sorted by name, since nobody knows their numbers."""
     return sorted_classes(result.task.params.network, language())
-
-
-@cache
-def sorted_classes(network: str, language: str) -> tuple[str, ...]:
-    return (MOST_LIKELY, *sorted(zoo.card(network).label_names(language), key=str.casefold))
 
 
 def last_channel(result: Result) -> float:

@@ -14,10 +14,11 @@ from cvcore import zoo
 from cvcore.attribution import grad_cam
 from cvcore.receptive_field import ReceptiveField, effective_receptive_field, receptive_fields
 from cvcore.record import Layer, describe, layer_seconds, record, submodule
+from explorer.classes import class_named
 from explorer.figure import Extent
+from explorer.fit import Cells, Fit, network_input
 from explorer.panel import Cancelled, Context, Frame, Node
-from explorer.panels.layers.controls import DEFAULT_LAYER, MOST_LIKELY, Params
-from explorer.panels.layers.fit import Cells, Fit, network_input
+from explorer.panels.layers.controls import DEFAULT_LAYER, Params
 from explorer.panels.layers.statistics import Statistics, statistics, upper_limit
 
 
@@ -238,17 +239,6 @@ def first_choice(name: str, network: Network) -> str:
 
 def class_count(name: str) -> int:
     return len(card(name).label_names()) if "classification" in card(name).task else 0
-
-
-def class_named(network: str, name: str) -> int | None:
-    """The class of that name in any language; None for the most likely one."""
-    if name == MOST_LIKELY:
-        return None
-    for language in ("en", "zh_CN"):
-        names = card(network).label_names(language)
-        if name in names:
-            return names.index(name)
-    return None
 
 
 def nodes(layers: tuple[Layer, ...], seconds: Mapping[str, float]) -> tuple[Node, ...]:
