@@ -154,6 +154,11 @@ class Engine:
 def yield_to_the_window() -> None:
     """Lowers this thread's priority where the system lets single threads have one (Linux), and with it that of the
     threads torch starts from here: on a machine of few cores the window then keeps answering while they compute."""
+    lower_priority(5)
+
+
+def lower_priority(nice: int) -> None:
+    """Puts this thread behind others, where the system lets single threads have a priority (Linux)."""
     if hasattr(os, "setpriority") and os.uname().sysname == "Linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)

@@ -77,6 +77,19 @@ def write_whole(path: Path | str, write: Callable[[BinaryIO], object]) -> None:
         raise SaveError(_sentence(Path(path), error)) from error
 
 
+def reason(error: OSError) -> str:
+    """Why a file could not be written, for the end of a sentence."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return tr("the disk is full")
+        case errno.EACCES | errno.EPERM:
+            return tr("writing there is not permitted")
+        case errno.EROFS:
+            return tr("the disk can only be read")
+        case _:
+            return error.strerror or str(error)
+
+
 def _sentence(path: Path, error: OSError) -> str:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
