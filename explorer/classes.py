@@ -1,16 +1,15 @@
 """Classes as a person names them: lists to choose from, and back from a name to its number. No Qt."""
 
-from functools import cache
+from functools import lru_cache
 
 from explorer import networks
 
 MOST_LIKELY = "the most likely"
 
 
-@cache
 def sorted_classes(network: str, language: str) -> tuple[str, ...]:
     """:data:`MOST_LIKELY`, then a network's classes sorted by name, since nobody knows their numbers."""
-    return (MOST_LIKELY, *sorted(networks.card(network).label_names(language), key=str.casefold))
+    return _sorted(networks.card(network).label_names(language))
 
 
 def class_named(network: str, name: str) -> int | None:
@@ -22,3 +21,8 @@ def class_named(network: str, name: str) -> int | None:
         if name in names:
             return names.index(name)
     return None
+
+
+@lru_cache(maxsize=8)
+def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (MOST_LIKELY, *sorted(names, key=str.casefold))

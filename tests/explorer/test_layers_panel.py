@@ -23,7 +23,6 @@ from explorer.i18n import set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import layers
 from explorer.panels.layers import Params, Trace, View, compute, draw, pick, probe
-from explorer.panels.layers import trace as trace_module
 from explorer.panels.layers.statistics import histogram, statistics, upper_limit
 
 Image = NDArray[np.uint8]
