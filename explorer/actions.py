@@ -27,7 +27,7 @@ class ActionSpec:
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
-    ActionSpec("open_file", "Open a picture or video…", "Ctrl+O", "Source", "open"),
+    ActionSpec("open_file", "Open a picture, video or bundle…", "Ctrl+O", "Source", "open"),
     ActionSpec("open_folder", "Open a folder of pictures…", "Ctrl+Shift+O", "Source", "folder"),
     ActionSpec("open_stream", "Open a network stream…", "Ctrl+L", "Source", "stream"),
     ActionSpec("open_camera", "Open the first camera", "Ctrl+K", "Source", "camera"),
@@ -56,11 +56,14 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("save_csv", "Save the data as CSV…", "Ctrl+E", "Saving"),
     ActionSpec("save_npz", "Save the data as NPZ…", "Ctrl+Shift+E", "Saving"),
     ActionSpec("save_files", "Save the panel's own data…", "Ctrl+Shift+J", "Saving"),
+    ActionSpec("save_bundle", "Save everything as a bundle…", "Ctrl+Shift+B", "Saving", "export"),
+    ActionSpec("record", "Record, or stop recording", "Ctrl+R", "Saving", "", checkable=True),
     ActionSpec("copy", "Copy the panel", "Ctrl+C", "Saving", "copy"),
     ActionSpec("next_device", "Next device", "Ctrl+D", "Computing"),
     ActionSpec("next_precision", "Next precision", "Ctrl+Shift+P", "Computing"),
     ActionSpec("fewer_threads", "Fewer threads", "Ctrl+-", "Computing"),
     ActionSpec("more_threads", "More threads", "Ctrl++", "Computing"),
+    ActionSpec("show_weights", "Weights…", "Ctrl+Shift+W", "Computing", "data"),
     ActionSpec("next_theme", "Light, dark, projector", "Ctrl+T", "Window", "theme"),
     ActionSpec("next_language", "English, 简体中文", "Ctrl+Shift+L", "Window", "language"),
     ActionSpec("full_screen", "Full screen", "F11", "Window"),

@@ -13,7 +13,7 @@ from explorer.devices import Device, find_devices
 from explorer.dock import PanelDock
 from explorer.engine import Engine
 from explorer.i18n import tr
-from explorer.panel import Panel
+from explorer.panel import Panel, Precision
 from explorer.registry import Registry, find_panels
 from explorer.session import OpenPanel
 from explorer.sources.state import PlayerState
@@ -30,10 +30,16 @@ class Desk(QObject):
     Signals:
         ready(): from the engine's thread: there is something to take.
         emptied(bool): no panel is open, or again one is.
+        drawn(PanelDock): one of them shows something new, and has painted it.
+        closed(PanelDock): the user closed one.
+        loaded(): the panels are there.
     """
 
     ready = Signal()
     emptied = Signal(bool)
+    drawn = Signal(object)
+    closed = Signal(object)
+    loaded = Signal()
 
     def __init__(self, window: QMainWindow, chooser: ComputeChooser, theme: Theme) -> None:
         super().__init__(window)
@@ -50,7 +56,7 @@ class Desk(QObject):
         self._loaded = False
         self._closing = False
         self.ready.connect(self._take)
-        chooser.changed.connect(self.refresh)
+        chooser.changed.connect(self._compute_changed)
 
     def _load(self) -> Mapping[str, Panel]:
         """In the engine's thread: everything that imports torch."""
@@ -75,6 +81,30 @@ class Desk(QObject):
         dock.raise_()
         return dock
 
+    def show_as(self, panel: Panel, values: dict[str, Any], compute: tuple[str, Precision, int]) -> PanelDock:
+        """Shows a panel with these fields: the active one if it is of that kind, else any, else a new one."""
+        active = self.active()
+        same = [dock for dock in self.docks if dock.name == panel.name]
+        dock = active if active in same else same[0] if same else self.open_panel(panel.name, values)
+        assert dock is not None
+        dock.set_up(values, compute)
+        dock.show()
+        dock.raise_()
+        self._hand_over(dock)
+        return dock
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._loaded
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return self._devices
+
+    def panel(self, name: str) -> Panel | None:
+        """A panel that can be opened; None before they are loaded, and where there is none of that name."""
+        return self._registry.panels.get(name) if self._loaded and self._registry else None
+
     def active(self) -> PanelDock | None:
         """The panel that has the keyboard, or had it last."""
         focus = QApplication.focusWidget()
@@ -90,6 +120,7 @@ class Desk(QObject):
         dock.task_changed.connect(lambda: self._hand_over(dock))
         dock.shown_changed.connect(lambda: self._hand_over(dock))
         dock.closed.connect(lambda: self._closed(dock))
+        dock.drawn.connect(lambda: self.drawn.emit(dock))
         self._window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
         if len(self.docks) == 1:
             self._window.splitDockWidget(self.docks[0], dock, Qt.Orientation.Horizontal)
@@ -108,6 +139,7 @@ class Desk(QObject):
             return
         self.engine.drop_task(dock.id, forget=True)
         self.docks.remove(dock)
+        self.closed.emit(dock)
         self._window.removeDockWidget(dock)
         dock.deleteLater()
         self.emptied.emit(not self.docks)
@@ -153,6 +185,11 @@ class Desk(QObject):
         for dock in self.docks:
             self._hand_over(dock)
 
+    def _compute_changed(self) -> None:
+        for dock in self.docks:
+            dock.compute = None
+        self.refresh()
+
     def close(self) -> bool:
         """Stops computing; False if the computation under way did not end in time."""
         self._closing = True
@@ -162,7 +199,7 @@ class Desk(QObject):
         """Gives the engine a panel's newest task, or takes it away while the panel cannot be seen."""
         if self._closing:
             return
-        task = dock.task(*self._chooser.chosen()) if dock.is_seen() else None
+        task = dock.task(*(dock.compute or self._chooser.chosen())) if dock.is_seen() else None
         if task is not None:
             self.engine.set_task(task)
         else:
@@ -177,6 +214,7 @@ class Desk(QObject):
             self.retranslate()
             for dock in self.docks:
                 self._give_panel(dock)
+            self.loaded.emit()
         by_id = {dock.id: dock for dock in self.docks}
         for task_id, result in self.engine.take().items():
             if task_id in by_id:

@@ -47,8 +47,10 @@ class PanelDock(QDockWidget):
         task_changed(): its Params changed; ask :meth:`task`.
         shown_changed(): it can be seen now, or no longer.
         closed(): the user closed it.
+        drawn(): it shows another figure, and has painted it.
     """
 
+    drawn = Signal()
     task_changed = Signal()
     shown_changed = Signal()
     closed = Signal()
@@ -63,6 +65,7 @@ class PanelDock(QDockWidget):
         self.params: Any = None
         self.view: Any = None
         self.result: Result | None = None
+        self.compute: tuple[str, Precision, int] | None = None
         self.timing = Timing()
         self.error = ""
         self._remembered = opened.fields
@@ -134,6 +137,21 @@ class PanelDock(QDockWidget):
         self.retranslate()
         self.task_changed.emit()
 
+    def set_up(self, values: Mapping[str, Any], compute: tuple[str, Precision, int] | None) -> None:
+        """Sets every field of Params and View, and computes on this device in this precision with these threads instead of the ones
+        chosen in the toolbar, until those are changed.
+        """
+        self.compute = compute
+        self._remembered = dict(values)
+        if self.panel is not None:
+            self.set_panel(self.panel)
+            if self.result is not None:
+                self._redraw()
+
+    def point_at(self, spot: Spot) -> None:
+        """Shows what is under this place, as if the pointer were there."""
+        self._hovered(spot)
+
     def fail(self, sentence: str) -> None:
         """The panel cannot be had."""
         self._say(sentence, "error")
@@ -159,7 +177,11 @@ class PanelDock(QDockWidget):
         started = time.perf_counter()
         if self._redraw():
             # The paint event is handled before a zero timer: what is measured includes the painting.
-            QTimer.singleShot(0, self, lambda: self.timing.add(result, Stage("draw", started, time.perf_counter())))
+            QTimer.singleShot(0, self, lambda: self._painted(result, started))
+
+    def _painted(self, result: Result, started: float) -> None:
+        self.timing.add(result, Stage("draw", started, time.perf_counter()))
+        self.drawn.emit()
 
     def show_progress(self, fraction: float | None, text: str = "") -> None:
         self._progress.setVisible(fraction is not None)
@@ -243,6 +265,7 @@ class PanelDock(QDockWidget):
             self.task_changed.emit()
         if redraw and self.result is not None:
             self._redraw()
+            QTimer.singleShot(0, self, lambda: self.drawn.emit())
 
     def _picked(self, spot: Spot) -> None:
         if self.panel is None or self.panel.pick is None or self.result is None:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
+from explorer import model_command
 from explorer.i18n import LANGUAGES, set_language, tr
 from explorer.panel import Frame, Panel, Precision, Task, knobs
 
@@ -54,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--every", type=int, default=1, help="take every Nth frame")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    model_command.add_arguments(parser)
     return parser
 
 
@@ -105,7 +107,7 @@ def export(wanted: argparse.Namespace) -> int:
         )
     if kinds == ("json",) and panel.files is None:
         raise UsageError(tr("The panel {panel} has no data of its own to save as JSON.", panel=panel.name))
-    params, view = apply_settings(panel, wanted.set)
+    params, view = apply_settings(panel, [*model_command.settings_of(wanted), *wanted.set])
     devices = [device.name for device in find_devices()]
     device = devices[0] if wanted.device == "auto" else wanted.device
     if device not in devices:
@@ -129,7 +131,8 @@ def export(wanted: argparse.Namespace) -> int:
             if "json" in kinds and panel.files is not None:
                 save_files(panel.files(result, view), wanted.out, name)
             if "bundle" in kinds:
-                from explorer.bundle import ENDING, make_bundle, save_bundle
+                from explorer.bundle import ENDING
+                from explorer.bundle.format import make_bundle, save_bundle
                 from explorer.canvas.render import figure_png
 
                 picture = figure_png(panel.draw(result, view), size, THEMES[wanted.theme])

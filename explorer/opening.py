@@ -12,12 +12,13 @@ from PySide6.QtGui import QGuiApplication, QIcon, QImage, QImageReader, QPixmap
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from cvcore.assets import asset
+from explorer.bundle import is_bundle
 from explorer.dialogs import ask_address
 from explorer.i18n import tr
 from explorer.sources import list_cameras, public_spec
 from explorer.sources.player import Player
 
-FILES = "*.jpg *.jpeg *.png *.webp *.tif *.tiff *.bmp *.gif *.mp4 *.avi *.mov *.mkv *.webm *.m4v *.mpg *.mpeg *.wmv"
+FILES = "*.jpg *.jpeg *.png *.webp *.tif *.tiff *.bmp *.gif *.mp4 *.avi *.mov *.mkv *.webm *.m4v *.mpg *.mpeg *.wmv *.cvbundle"
 RECENT = 10
 RESOLUTIONS = ("640x480", "1280x720", "1920x1080", "3840x2160")
 """What cameras are asked for; they give the nearest they have, and the status bar says which."""
@@ -57,14 +58,18 @@ class Opener(QObject):
         self._say = say
         self.recent = recent
         self.folder = folder
+        self.open_bundle: Callable[[str], None] = player.open
         self._resolution = "1280x720"
         self.sample_menu, self.camera_menu, self.recent_menu = QMenu(parent), QMenu(parent), QMenu(parent)
         self.camera_menu.aboutToShow.connect(self._fill_cameras)
         self.recent_menu.aboutToShow.connect(self._fill_recent)
 
     def open(self, spec: Any) -> None:
-        """Opens a path, an address, ``camera:N``, ``moving:PATH`` or a picture in memory; the old source stays if it fails."""
-        self._player.open(spec)
+        """Opens a path, an address, ``camera:N``, ``moving:PATH``, a bundle or a picture in memory; the old source stays if it fails."""
+        if is_bundle(spec):
+            self.open_bundle(spec)
+        else:
+            self._player.open(spec)
 
     def remember(self) -> str:
         """Notes the source that is open among the recent ones, and returns it."""
@@ -78,7 +83,7 @@ class Opener(QObject):
 
     def open_file(self) -> None:
         kinds = f"{tr('Pictures and videos')} ({FILES} {FILES.upper()});;{tr('All files')} (*)"
-        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open a picture or video"), self.folder, kinds)
+        path, _ = QFileDialog.getOpenFileName(self._window, tr("Open a picture, video or bundle"), self.folder, kinds)
         if path:
             self.folder = str(Path(path).parent)
             self.open(path)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from explorer.bundle import ENDING
+from explorer.canvas.render import canvas_image, image_png
 from explorer.desk import Desk
 from explorer.export import save_files
 from explorer.i18n import tr
+from explorer.jobs import Jobs
 from explorer.save import SaveError, save_picture
 from explorer.sources.player import Player
 
@@ -20,10 +23,13 @@ class Saver:
         folder: where dialogs start.
     """
 
-    def __init__(self, parent: QWidget, desk: Desk, player: Player, say: Callable[[str], None], folder: str) -> None:
+    def __init__(
+        self, parent: QWidget, desk: Desk, player: Player, jobs: Jobs, say: Callable[[str], None], folder: str
+    ) -> None:
         self._window = parent
         self._desk = desk
         self._player = player
+        self._jobs = jobs
         self._say = say
         self.folder = folder
 
@@ -69,6 +75,35 @@ class Saver:
         self.folder = folder
         self._say(tr("Saved as {path}.", path=", ".join(str(path) for path in paths)))
 
+    def save_bundle(self) -> None:
+        """Frame, figure, trace, parameters and versions in one file, written in a thread of its own."""
+        dock = self._desk.active()
+        if dock is None or dock.result is None or dock.panel is None:
+            self._say(tr("There is nothing to save yet."))
+            return
+        panel, result, view, cursor = dock.panel, dock.result, dock.view, dock.canvas.spot
+        figure = canvas_image(dock.canvas)
+        name = f"{dock.name}-{result.frame.index:06d}{ENDING}"
+        path = self._ask(tr("Save everything as a bundle"), name, f"{tr('Bundle')} (*{ENDING})")
+        if path is None:
+            return
+
+        def work() -> Path:
+            from explorer.bundle.format import make_bundle, save_bundle
+
+            save_bundle(path, make_bundle(panel, result, view, image_png(figure), cursor))
+            return path
+
+        self._say(tr("Saving {path}", path=path))
+        self._jobs.start(work, self._saved, f"save {path.name}")
+
+    def _saved(self, outcome: Path | Exception) -> None:
+        if isinstance(outcome, Path):
+            self.folder = str(outcome.parent)
+            self._say(tr("Saved as {path}.", path=outcome))
+        else:
+            self._say(str(outcome) or type(outcome).__name__)
+
     def copy(self) -> None:
         if dock := self._desk.active():
             dock.canvas.copy()
@@ -89,12 +124,18 @@ class Saver:
         name = f"{dock.name}-{dock.result.frame.index:06d}.{kind}"
         self._save(tr("Save the panel"), name, f"{kind.upper()} (*.{kind})", save)
 
-    def _save(self, title: str, name: str, kinds: str, save: Callable[[Path], None]) -> None:
+    def _ask(self, title: str, name: str, kinds: str) -> Path | None:
+        """The file the user wants to write, with an ending; None if they think better of it."""
         start = str(Path(self.folder or Path.home()) / name)
         chosen, _ = QFileDialog.getSaveFileName(self._window, title, start, kinds)
         if not chosen:
+            return None
+        return Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(Path(name).suffix)
+
+    def _save(self, title: str, name: str, kinds: str, save: Callable[[Path], None]) -> None:
+        path = self._ask(title, name, kinds)
+        if path is None:
             return
-        path = Path(chosen) if Path(chosen).suffix else Path(chosen).with_suffix(Path(name).suffix)
         try:
             save(path)
         except SaveError as error:

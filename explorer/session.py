@@ -11,6 +11,7 @@ from platformdirs import PlatformDirs
 
 from explorer.i18n import LANGUAGES, tr
 from explorer.panel import Precision, knobs
+from explorer.recording import TARGETS, Target
 from explorer.save import SaveError, write_whole
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Settings:
         threads: of torch; 0 chooses.
         source: what ``open_source`` takes, or empty for the built-in photograph.
         geometry, docks: Qt's own states, base64.
+        records: what is recorded: ``panel``, ``pictures`` or ``window``.
+        recordings: the folder for recordings, or empty for the system's folder of videos.
     """
 
     language: str = ""
@@ -58,6 +61,8 @@ class Settings:
     geometry: str = ""
     docks: str = ""
     panels: tuple[OpenPanel, ...] = (OpenPanel("layers", 1),)
+    records: Target = "panel"
+    recordings: str = ""
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -71,6 +76,8 @@ class Settings:
             raise ValueError(f"unknown theme {self.theme!r}")
         if self.precision not in get_args(Precision):
             raise ValueError(f"unknown precision {self.precision!r}")
+        if self.records not in TARGETS:
+            raise ValueError(f"cannot record {self.records!r}")
         if not 0 <= self.threads <= 1024:
             raise ValueError(f"{self.threads} threads")
 

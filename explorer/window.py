@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, QLibraryInfo, Qt, QTimer, QTranslator, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence
@@ -20,18 +20,25 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.actions import ACTIONS
+from explorer.bundle import is_bundle
+from explorer.bundle.opening import BundleOpener
 from explorer.chooser import ComputeChooser
 from explorer.desk import Desk
 from explorer.diagnostics import describe
 from explorer.dialogs import shortcuts_dialog
 from explorer.i18n import LANGUAGES, language, set_language, tr
 from explorer.icons import icon
+from explorer.jobs import Jobs
 from explorer.opening import Opener, from_mime, is_welcome, samples
+from explorer.recording.control import RecordControl
 from explorer.saving import Saver
 from explorer.session import Settings, save_settings
 from explorer.sources.player import Player
 from explorer.theme import THEMES, apply_theme, set_role
 from explorer.transport import Transport
+
+if TYPE_CHECKING:
+    from explorer.weights_dialog import Weights
 
 log = logging.getLogger(__name__)
 TICK_MS = 100
@@ -59,8 +66,11 @@ class MainWindow(QMainWindow):
         self.theme = THEMES[settings.theme]
         self._apply_theme()  # before any widget: those made later take its font
         self._message = message
+        self._message_of = ""  # the source the message is about
+        self._message_is_error = False
         self._moved_waits = False
         self._closing = False
+        self.weights: Weights | None = None
         self._qt_words = QTranslator(self)
         self.actions_by_name = self._make_actions()
 
@@ -69,9 +79,16 @@ class MainWindow(QMainWindow):
         self.player = Player(self.desk.engine.submit, self._player_moved)
         self.opener = Opener(self, self.player, self.say, settings.recent, settings.folder)
         self.opener.set_camera_actions(self.actions_by_name["mirror"], self.actions_by_name["rotate"])
-        self.saver = Saver(self, self.desk, self.player, self.say, settings.folder)
+        self.jobs = Jobs(self)
+        self.saver = Saver(self, self.desk, self.player, self.jobs, self.say, settings.folder)
+        self.bundles = BundleOpener(self, self.desk, self.player, self.jobs, self.announce)
+        self.opener.open_bundle = self.bundles.open
         self.transport = Transport(self.player, self.actions_by_name)
-        self._doers = (self, self.opener, self.transport, self.desk, self.saver, self.chooser)
+        self.recorder = RecordControl(
+            self, self.desk, self.say, self.actions_by_name["record"], settings.records, settings.recordings
+        )
+        self.recorder.wants_open.connect(self.opener.open)
+        self._doers = (self, self.opener, self.transport, self.desk, self.saver, self.chooser, self.recorder)
 
         self._make_body()
         self._make_toolbar()
@@ -89,7 +106,11 @@ class MainWindow(QMainWindow):
         self._tick = QTimer(self)
         self._tick.timeout.connect(self._show_figures)
         self._tick.start(TICK_MS)
-        self.opener.open(source or settings.source or str(samples()[0].path))
+        if source:
+            self.opener.open(source)
+        if not source or is_bundle(source):
+            # Of a bundle that was open only the frame: its panel is among those restored, with what was changed since.
+            self.player.open(settings.source or str(samples()[0].path))
 
         log.info("the window is made")
 
@@ -165,6 +186,7 @@ class MainWindow(QMainWindow):
         bar.addSeparator()
         bar.addAction(self.actions_by_name["save_frame"])
         bar.addAction(self.actions_by_name["copy"])
+        bar.addWidget(self.recorder.button)
         spacer = QWidget()
         spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(spacer)
@@ -179,6 +201,7 @@ class MainWindow(QMainWindow):
             if spec.group not in self._menus:
                 self._menus[spec.group] = self.menuBar().addMenu("")
             self._menus[spec.group].addAction(self.actions_by_name[spec.name])
+        self._menus["Saving"].addMenu(self.recorder.menu)
         for menu in (self.opener.sample_menu, self.opener.camera_menu, self.opener.recent_menu):
             self._menus["Source"].addMenu(menu)
         first = self._menus["Panels"].actions()[0]
@@ -234,7 +257,7 @@ class MainWindow(QMainWindow):
         self._menu_buttons["camera"].setText(tr("Camera"))
         self._menu_buttons["panels"].setText(tr("Panels"))
         self._empty.setText(tr("No panel is open. Open one with the button Panels above, or with Ctrl+1 to Ctrl+9."))
-        for part in (self.opener, self.desk, self.chooser, self.transport):
+        for part in (self.opener, self.desk, self.chooser, self.transport, self.recorder):
             part.retranslate()
         self._show_player()
 
@@ -261,6 +284,7 @@ class MainWindow(QMainWindow):
             button.setToolButtonStyle(style.ToolButtonIconOnly if large else style.ToolButtonTextBesideIcon)
         self.transport.set_theme(self.theme)
         self.desk.set_theme(self.theme)
+        self.recorder.set_theme(self.theme)
 
     def next_theme(self) -> None:
         names = list(THEMES)
@@ -283,10 +307,12 @@ class MainWindow(QMainWindow):
         state = self.player.state
         self.transport.show_state(state)
         self.desk.show_player(state)
-        sentence = state.message or self._message
+        if self._message_of and state.spec != self._message_of and not state.opening:
+            self._message = self._message_of = ""
+        sentence = f"{state.message} {self._message}".strip()
         self.actions_by_name["mirror"].setChecked(state.mirror)
         if sentence != self._banner.text():
-            set_role(self._banner, "error" if state.error else "note")
+            set_role(self._banner, "error" if state.error or self._message_is_error else "note")
             self._banner.setText(sentence)
             self._banner.setVisible(bool(sentence))
 
@@ -302,6 +328,11 @@ class MainWindow(QMainWindow):
             facts.append(tr("{fps:.1f} fps", fps=moving))
         self._source_label.setText("  ·  ".join(facts))
         self._memory_label.setText(self.chooser.memory())
+
+    def announce(self, sentence: str, source: str = "", error: bool = False) -> None:
+        """Shows a sentence until another one, or until another source is open than the one it is about."""
+        self._message, self._message_of, self._message_is_error = sentence, source, error
+        self._show_player()
 
     def say(self, sentence: str) -> None:
         """Shows a sentence for a while."""
@@ -326,6 +357,13 @@ class MainWindow(QMainWindow):
 
     def show_shortcuts(self) -> None:
         shortcuts_dialog(self, ACTIONS).open()
+
+    def show_weights(self) -> None:
+        if self.weights is None:
+            from explorer.weights_dialog import Weights  # not before the first picture: it brings the network's library
+
+            self.weights = Weights(self, self.say, self.desk.engine.again)
+        self.weights.open()
 
     def quit(self) -> None:
         self.close()
@@ -357,6 +395,8 @@ class MainWindow(QMainWindow):
                 geometry=_text(self.saveGeometry()),
                 docks=_text(self.saveState()),
                 panels=self.desk.opened(),
+                records=self.recorder.target,
+                recordings=self.recorder.folder,
             )
         )
 
@@ -366,9 +406,13 @@ class MainWindow(QMainWindow):
         if not self._closing:
             self._closing = True
             self._tick.stop()
+            self.recorder.stop()
             self._remember()
             self.hide()
+            if self.weights is not None:
+                self.weights.close()
             self.player.close()
+            self.jobs.close()
             if not self.desk.close():
                 log.warning("the computation under way did not stop in time")
         super().closeEvent(event)

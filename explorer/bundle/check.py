@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from explorer.bundle import Bundle, BundleError, read_bundle, versions, weights
+from explorer.bundle.format import Bundle, BundleError, read_bundle, versions, weights
 from explorer.bundle.leaves import Array, Difference, Scalar, compare, take_apart
 from explorer.bundle.restore import RestoreError, restore
 from explorer.i18n import LANGUAGES, set_language, tr

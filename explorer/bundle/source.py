@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from explorer.bundle import BundleError, read_bundle
 from explorer.bundle.check import own_frame
+from explorer.bundle.format import BundleError, read_bundle
 from explorer.panel import Frame
 from explorer.sources.base import Source, SourceEnded, SourceError
 
@@ -15,7 +15,7 @@ class BundleSource(Source):
         SourceError: the bundle cannot be read.
     """
 
-    kind = "picture"
+    kind = "memory"
     length = 1
 
     def __init__(self, path: Path, frame: Frame | None = None) -> None:

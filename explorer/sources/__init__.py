@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from explorer.bundle import is_bundle
 from explorer.i18n import tr
 from explorer.sources.base import Kind, Source, SourceEnded, SourceError, SourceWaiting
 from explorer.sources.spec import split_spec
@@ -83,7 +84,7 @@ def _open_path(path: Path) -> Source:
         raise SourceError(tr("{name} cannot be read: {reason}.", name=path.name, reason=str(error))) from None
     if is_folder:
         return FolderSource(path)
-    if path.suffix.lower() == ".cvbundle":
+    if is_bundle(str(path)):
         from explorer.bundle.source import BundleSource
 
         return BundleSource(path)

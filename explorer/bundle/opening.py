@@ -1,0 +1,133 @@
+"""Opening a bundle in the window: its frame, its panel as it stood, the same way of computing, and whether that gives the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from explorer.bundle.dialog import ReportDialog
+from explorer.bundle.format import Bundle, BundleError, read_bundle
+from explorer.desk import Desk
+from explorer.dock import PanelDock
+from explorer.i18n import tr
+from explorer.jobs import Jobs
+from explorer.panel import Result
+from explorer.session import fields_to_json
+from explorer.sources.player import Player
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A bundle that was opened and waits for its first result."""
+
+    path: str
+    bundle: Bundle
+    dock: PanelDock
+
+
+class BundleOpener(QObject):
+    """Opens bundles.
+
+    Args:
+        announce: shows a sentence above the transport as long as the source with this name is open; and whether it is an error.
+
+    Signals:
+        reported(Report): a bundle was computed again and compared.
+    """
+
+    reported = Signal(object)
+
+    def __init__(
+        self, window: QWidget, desk: Desk, player: Player, jobs: Jobs, announce: Callable[[str, str, bool], None]
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._desk = desk
+        self._player = player
+        self._jobs = jobs
+        self._announce = announce
+        self._waiting = ""
+        self._open: _Open | None = None
+        desk.drawn.connect(self._drawn)
+        desk.loaded.connect(self._go_on)
+
+    def open(self, path: str) -> None:
+        """Reads and shows a bundle; what is wrong with it is a sentence, and what was shown stays."""
+        self._waiting = path
+        if self._desk.is_loaded:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        path, self._waiting = self._waiting, ""
+        if path:
+            self._jobs.start(lambda: read_bundle(path), lambda read: self._read(path, read), f"read {Path(path).name}")
+
+    def _read(self, path: str, read: Bundle | Exception) -> None:
+        if isinstance(read, Exception):
+            said = str(read) if isinstance(read, BundleError) else f"{Path(path).name}: {read}"
+            self._announce(said, "", True)
+            return
+        panel = self._desk.panel(read.panel)
+        if panel is None:
+            self._announce(tr("There is no panel named {name}.", name=read.panel), "", True)
+            return
+        from explorer.bundle.check import set_up
+        from explorer.devices import processors
+
+        params, view, device, precision, threads = set_up(read, panel, self._desk.devices, processors())
+        self._announce(tr("The bundle is being computed again."), path, False)
+        self._player.open(path)
+        dock = self._desk.show_as(panel, fields_to_json(params, view), (device, precision, threads))
+        self._open = _Open(path, read, dock)
+        if dock.result is not None:
+            self._drawn(dock)
+
+    def _drawn(self, dock: PanelDock) -> None:
+        now = self._open
+        if now is None or dock is not now.dock or dock.result is None or not _is_of(dock, now.bundle):
+            return
+        self._open = None
+        from explorer.bundle.check import as_saved, report_on
+
+        result, view, bundle = dock.result, dock.view, now.bundle
+
+        def work() -> object:
+            report = report_on(bundle, result, view)
+            return report, None if report.same else as_saved(bundle, result)
+
+        self._jobs.start(work, lambda outcome: self._compared(now, result, outcome), f"compare {Path(now.path).name}")
+
+    def _compared(self, opened: _Open, result: Result, outcome: object) -> None:
+        if not isinstance(outcome, tuple):
+            self._announce(str(outcome), "", True)
+            return
+        report, saved = outcome
+        dock, said = opened.dock, report.sentence()
+        still = dock in self._desk.docks and dock.result is result
+        if saved is not None and still:
+            dock.show_result(saved)
+            said += " " + tr("The panel shows what was saved.")
+        if still and opened.bundle.cursor is not None:
+            dock.point_at(opened.bundle.cursor)
+        self._announce(said, opened.path, False)
+        if report.facts or not report.same:
+            ReportDialog(self._window, Path(opened.path).name, opened.bundle, report, said).show()
+        self.reported.emit(report)
+
+
+def _is_of(dock: PanelDock, bundle: Bundle) -> bool:
+    """Whether what a panel shows was computed from a bundle's frame with the parameters it has now."""
+    assert dock.result is not None
+    frame, params = dock.result.frame, dock.result.task.params
+    return (
+        (frame.index, frame.source, frame.time) == (bundle.frame.index, bundle.frame.source, bundle.frame.time)
+        and dock.params == params
+        and (
+            dock.compute is None
+            or dock.compute == (dock.result.task.device, dock.result.task.precision, dock.result.task.threads)
+        )
+        and np.array_equal(frame.image, bundle.frame.image)
+    )
