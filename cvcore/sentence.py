@@ -15,3 +15,8 @@ class SentenceError(RuntimeError):
         self.text = text
         self.values = values
         super().__init__(text.format(**values) if values else text)
+
+    @property
+    def sentences(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """Template and values, as a program that translates wants them."""
+        return ((self.text, self.values),)

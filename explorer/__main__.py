@@ -13,6 +13,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="cv-explorer",
         description="Runs computer-vision models live on pictures, videos and cameras, and shows what happens inside.",
         epilog="'cv-explorer export --help' tells how to compute and save without a window, "
+        "'cv-explorer weights --help' how to download weights, "
         "'cv-explorer check-bundle --help' how to compute a saved bundle again.",
     )
     parser.add_argument(
@@ -43,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from explorer.bundle.check import main as check_bundle
 
         return check_bundle(words[1:])
+    if words[:1] == ["weights"]:
+        from explorer.weights_command import main as weights
+
+        return weights(words[1:])
     return open_window(make_parser().parse_args(words))
 
 

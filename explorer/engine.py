@@ -71,6 +71,12 @@ class Engine:
             self._forgotten.discard(task.id)
             self._cond.notify()
 
+    def again(self) -> None:
+        """Computes every visible panel anew: something that is no part of a frame or task has changed, such as weights."""
+        with self._cond:
+            self._done.clear()
+            self._cond.notify()
+
     def drop_task(self, task_id: int, *, forget: bool = False) -> None:
         """Stops computing a panel, because it is hidden or (``forget``) closed."""
         with self._cond:

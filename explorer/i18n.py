@@ -35,3 +35,10 @@ def tr(text: str, /, **values: Any) -> str:
     """``text`` in the language chosen, its ``{names}`` filled from values."""
     said = _table.get(text, text)
     return said.format(**values) if values else said
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, in the language chosen where it keeps its sentences as templates (cvcore's do)."""
+    if sentences := getattr(error, "sentences", None):
+        return " ".join(tr(text, **values) if values else tr(text) for text, values in sentences)
+    return str(error).strip() or type(error).__name__

@@ -263,4 +263,6 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DownloadError("{path} cannot be read: {why}.", path=path, why=error.strerror or str(error)) from error
+        raise DownloadError(
+            "The file {path} cannot be read: {why}.", path=path, why=error.strerror or str(error)
+        ) from error

@@ -144,7 +144,7 @@ def _host(address: str) -> str:
     except ValueError:
         parts = urllib.parse.urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Refused("{address} is not an address of a file on the web.", address=address)
+        raise Refused("The address {address} is not that of a file on the web.", address=address)
     return parts.hostname
 
 

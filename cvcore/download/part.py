@@ -152,7 +152,7 @@ class Part:
 def cannot_write(path: Path, error: OSError) -> DownloadError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DownloadError("The disk is full: {path} was not saved.", path=path)
-    return DownloadError("{path} cannot be written: {why}.", path=path, why=error.strerror or str(error))
+    return DownloadError("The file {path} cannot be written: {why}.", path=path, why=error.strerror or str(error))
 
 
 def sync_folder(folder: Path) -> None:

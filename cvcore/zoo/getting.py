@@ -84,7 +84,7 @@ def bring(card: Card, source: Path) -> Path:
         card.file.endswith(".safetensors")
     ):
         raise WeightsError(
-            "{path} is not the file of the weights “{title}”, which is named {file}.",
+            "The file {path} is not that of the weights “{title}”, which is named {file}.",
             path=source,
             title=card.title,
             file=card.file,
@@ -98,7 +98,7 @@ def bring(card: Card, source: Path) -> Path:
             found = file_sha256(beside)
             if card.sha256 and found != card.sha256:
                 raise WeightsError(
-                    "{path} is not the file of the weights “{title}”: its checksum is another.",
+                    "The file {path} is not that of the weights “{title}”: its checksum is another.",
                     path=source,
                     title=card.title,
                 )
@@ -127,6 +127,8 @@ def check_file(card: Card, path: Path, file: str = "") -> None:
     try:
         state_dict_of(card, path.read_bytes(), file or card.file)
     except OSError as error:
-        raise DownloadError("{path} cannot be read: {why}.", path=path, why=error.strerror or str(error)) from error
+        raise DownloadError(
+            "The file {path} cannot be read: {why}.", path=path, why=error.strerror or str(error)
+        ) from error
     except WeightsError as error:
         raise WrongFile(error.text, **error.values) from error

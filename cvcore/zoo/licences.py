@@ -30,7 +30,9 @@ def accept(card: Card) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{card.terms}\n", "utf-8")
     except OSError as error:
-        raise WeightsError("{path} cannot be written: {why}.", path=path, why=error.strerror or str(error)) from error
+        raise WeightsError(
+            "The file {path} cannot be written: {why}.", path=path, why=error.strerror or str(error)
+        ) from error
 
 
 def demand(card: Card) -> None:

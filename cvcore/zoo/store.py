@@ -96,7 +96,7 @@ def remove(card: Card) -> None:
         for name in (card.file, card.file + ".part", card.file + ".part.json", _record_name(card)):
             (home / name).unlink(missing_ok=True)
     except OSError as error:
-        raise WeightsError("{path} cannot be deleted: {why}.", path=home / name, why=error.strerror) from error
+        raise WeightsError("The file {path} cannot be deleted: {why}.", path=home / name, why=error.strerror) from error
 
 
 # -- the checksum at the first use

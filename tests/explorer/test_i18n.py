@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cvcore import zoo
 from cvcore.assets import asset
+from cvcore.download import errors
+from cvcore.sentence import SentenceError
 from explorer import i18n
 from explorer.actions import ACTIONS
 from explorer.panel import Knob, knobs
@@ -114,6 +117,26 @@ def said_by_panels() -> dict[str, str]:
 
 
 @cache
+def said_by_weights() -> dict[str, str]:
+    """Sentences of errors in cvcore's zoo and downloads, and what is shown of the cards."""
+    words = {}
+    core = Path(zoo.__file__).parent.parent
+    for path in (*core.glob("zoo/*.py"), *core.glob("download/*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = called(node)
+                known = (
+                    vars(errors).get(name) or vars(zoo).get(name) or (SentenceError if name == "PastTheEnd" else None)
+                )
+                if name == "__init__" or (isinstance(known, type) and issubclass(known, SentenceError)):
+                    words |= dict.fromkeys(constants(node.args[0]), f"{path.name}:{node.lineno}")
+    for card in zoo.cards().values():
+        shown = (card.title, card.task, card.licence, card.source, card.terms)
+        words |= dict.fromkeys(filter(None, shown), f"card {card.name}")
+    return words
+
+
+@cache
 def table(language: str) -> dict[str, str]:
     return json.loads(asset("translations", f"{language}.json").read_text("utf-8"))
 
@@ -127,7 +150,7 @@ def test_every_panel_loads() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("collect", [said_by_tr, said_by_panels])
+@pytest.mark.parametrize("collect", [said_by_tr, said_by_panels, said_by_weights])
 def test_everything_said_is_translated(language: str, collect: Callable[[], dict[str, str]]) -> None:
     said = collect()
     assert said
@@ -159,6 +182,7 @@ def test_no_translation_is_stale(language: str) -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     used = literals | {text.capitalize() for text in literals} | said_by_tr().keys() | said_by_panels().keys()
+    used |= said_by_weights().keys()
     assert not sorted(table(language).keys() - used)
 
 
