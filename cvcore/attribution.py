@@ -2,12 +2,14 @@
 https://arxiv.org/abs/1610.02391.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cvcore.record import submodule
+from cvcore.record import map_tensors, submodule, tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,24 @@ class GradCam:
     score: float
 
 
-def grad_cam(model: nn.Module, name: str, x: Tensor, class_index: int | None = None) -> GradCam:
+def grad_cam(
+    model: nn.Module,
+    name: str,
+    x: Tensor,
+    class_index: int | None = None,
+    *,
+    scores_of: Callable[[Any], Tensor | None] | None = None,
+) -> GradCam:
     """Which places of a layer's map raise a class score.
 
     Only what follows the layer is differentiated. A layer that runs several times counts with its last call.
 
     Args:
         model: gives class scores (1, classes).
-        name: a layer that gives (1, C, h, w).
+        name: a layer that gives (1, C, h, w), alone or first of several tensors.
         x: (1, ...), the network's input.
         class_index: None takes the class with the highest score.
+        scores_of: finds the class scores in what the network gives; without it they are all it gives.
 
     Raises:
         ValueError: no such layer, it gives no map, the network gives no class scores, or they do not depend on the layer.
@@ -45,18 +55,22 @@ def grad_cam(model: nn.Module, name: str, x: Tensor, class_index: int | None = N
     module = submodule(model, name)
     captured: list[Tensor] = []
 
-    def restart(module: nn.Module, args: object, output: object) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
+    def restart(module: nn.Module, args: object, output: object) -> Any:
+        first = next(iter(tensors(output)), None)
+        if first is None or first.ndim != 4:
             raise ValueError(f"the layer {name!r} gives no map (1, C, h, w)")
         torch.set_grad_enabled(True)  # from here on; no_grad below puts it back
-        captured.append(output.detach().clone().requires_grad_())
-        return captured[-1].clone()  # a later in-place layer may not write into a leaf
+        captured.append(first.detach().clone().requires_grad_())
+        # A later in-place layer may not write into a leaf.
+        return map_tensors(lambda t: captured[-1].clone() if t is first else t, output)
 
     handle = module.register_forward_hook(restart)
     try:
         with torch.inference_mode(False), torch.no_grad():
-            # Inference tensors cannot be saved for a gradient.
-            scores = model(x.clone() if x.is_inference() else x)
+            output = model(
+                x.clone()
+            )  # inference tensors cannot be saved for a gradient, and a network may work in place
+            scores = output if scores_of is None else scores_of(output)
             if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 1:
                 raise ValueError(f"the network {type(model).__name__} gives no class scores (1, classes)")
             index = int(scores.argmax()) if class_index is None else class_index

@@ -6,7 +6,7 @@ when the work is over, also after an error. Hooks act in the thread that set the
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
@@ -72,7 +72,7 @@ def record(
     def keeper(outputs: list[Any]) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, args: Any, output: Any) -> None:
             if get_ident() == owner:
-                outputs.append(_map_tensors(lambda t: t.clone(memory_format=memory_format), output))
+                outputs.append(map_tensors(lambda t: t.clone(memory_format=memory_format), output))
 
         return keep
 
@@ -102,7 +102,7 @@ def replay(model: nn.Module, name: str, x: Any, inputs: Sequence[Any] | None = N
         owner = get_ident()
 
         def give(module: nn.Module, args: Any, output: Any) -> Any:
-            return _map_tensors(Tensor.clone, x) if get_ident() == owner else output
+            return map_tensors(Tensor.clone, x) if get_ident() == owner else output
 
         handle = module.register_forward_hook(give)
         try:
@@ -111,7 +111,7 @@ def replay(model: nn.Module, name: str, x: Any, inputs: Sequence[Any] | None = N
             handle.remove()
     if name == "":
         return x
-    return _cut(model, name)(_map_tensors(Tensor.clone, x))
+    return _cut(model, name)(map_tensors(Tensor.clone, x))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def describe(model: nn.Module, *inputs: Any) -> tuple[Layer, ...]:
         calls[name] = calls.get(name, 0) + 1
 
     with _hooks(model, after=note):
-        model(*inputs)
+        model(*map_tensors(Tensor.clone, inputs))  # a network may work in place
     return tuple(
         Layer(
             name=name,
@@ -200,7 +200,7 @@ def layer_seconds(
             if cancelled():
                 break
             spent.clear()
-            model(*inputs)
+            model(*map_tensors(Tensor.clone, inputs))
             if turn:
                 for name, seconds in spent.items():
                     samples.setdefault(name, []).append(seconds)
@@ -289,25 +289,30 @@ def _cut(model: nn.Module, name: str) -> fx.GraphModule:
     return fx.GraphModule(model, graph)
 
 
-def _map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
     """``value`` with every tensor in its tuples, lists, dicts and dataclasses changed."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_map_tensors(change, v) for v in value))
+        return type(value)(*(map_tensors(change, v) for v in value))
     if isinstance(value, tuple | list):
-        parts = [_map_tensors(change, v) for v in value]
+        parts = [map_tensors(change, v) for v in value]
         try:
             return type(value)(parts)
         except TypeError:  # a class of the network's own that is made in another way
             return tuple(parts) if isinstance(value, tuple) else parts
     if isinstance(value, Mapping):
-        return {key: _map_tensors(change, v) for key, v in value.items()}
+        parts_by_key = {key: map_tensors(change, v) for key, v in value.items()}
+        if type(value) is dict or not isinstance(value, MutableMapping):
+            return parts_by_key
+        filled = copy(value)
+        filled.update(parts_by_key)
+        return filled
     if is_dataclass(value) and not isinstance(value, type):
         made = copy(value)
         for f in fields(value):
             if hasattr(value, f.name):
-                object.__setattr__(made, f.name, _map_tensors(change, getattr(value, f.name)))
+                object.__setattr__(made, f.name, map_tensors(change, getattr(value, f.name)))
         return made
     return value
 
@@ -315,7 +320,7 @@ def _map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
 def tensors(value: Any) -> tuple[Tensor, ...]:
     """Every tensor in a network's or layer's output, in order: tuples, lists, dicts and dataclasses are walked."""
     found: list[Tensor] = []
-    _map_tensors(lambda t: (found.append(t), t)[1], value)  # type: ignore[func-returns-value]
+    map_tensors(lambda t: (found.append(t), t)[1], value)  # type: ignore[func-returns-value]
     return tuple(found)
 
 

@@ -11,9 +11,10 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from cvcore import zoo
+from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Cancelled, Frame, Panel, Result, Stage, Task
+from explorer.weights import sentence_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Computer:
     def __init__(self, panels: Mapping[str, Panel]) -> None:
         self.panels = panels
         self.progress: Progress | None = None
-        self._models: dict[tuple[str, str, str], torch.nn.Module] = {}
+        self._models: dict[tuple[str, str, str], tuple[Hashable, torch.nn.Module]] = {}
         self._once: OrderedDict[Hashable, Any] = OrderedDict()
         self._once_frame: Frame | None = None
         self._previous: dict[int, Any] = {}
@@ -72,7 +73,7 @@ class Computer:
             if torch.get_num_threads() != task.threads:
                 torch.set_num_threads(task.threads)
             try:
-                trace, models = self._trace(panel, frame, task, device, stages, cancelled)
+                trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
             except torch.OutOfMemoryError:
                 if device == "cpu":
                     raise
@@ -80,20 +81,32 @@ class Computer:
                 self._leave(device, task)
                 device = "cpu"
                 del stages[2:]
-                trace, models = self._trace(panel, frame, task, device, stages, cancelled)
+                trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
         except Cancelled:
             return None
         except Exception as error:
             log.exception("the panel %s failed", task.panel)
-            said = str(error).strip() or type(error).__name__
-            return Result(frame, task, None, said, traceback.format_exc(), tuple(stages), "", device)
+            return Result(
+                frame,
+                task,
+                None,
+                sentence_of(networks.located(error)),
+                traceback.format_exc(),
+                tuple(stages),
+                "",
+                device,
+            )
         finally:
             self.progress = None
         self._previous[task.id] = trace
         note = ""
         if device != task.device:
             note = tr("Out of memory on {device}: this panel now runs on the CPU.", device=task.device)
-        return Result(frame, task, trace, "", "", tuple(stages), note, device, models)
+        return Result(frame, task, trace, "", "", tuple(stages), note, device, *asked_for)
+
+    def remember(self, task_id: int, trace: Any) -> None:
+        """Makes this the trace that the panel finds as its last one."""
+        self._previous[task_id] = trace
 
     def forget(self, task_id: int) -> None:
         """A panel was closed."""
@@ -101,11 +114,12 @@ class Computer:
         self._on_cpu.pop(task_id, None)
 
     def model(self, card: str, device: torch.device, precision: str) -> torch.nn.Module:
-        """The network of a zoo card, loaded once."""
+        """The network of a card, loaded once; one of the user's anew when it was set in another way."""
         key = (card, str(device), precision)
-        if key not in self._models:
-            self._models[key] = zoo.load(card, device).to(getattr(torch, precision)).eval()
-        return self._models[key]
+        now = networks.version(card)
+        if key not in self._models or self._models[key][0] != now:
+            self._models[key] = now, networks.load(card, device).to(getattr(torch, precision))
+        return self._models[key][1]
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         if key not in self._once:
@@ -117,7 +131,7 @@ class Computer:
 
     def _trace(
         self, panel: Panel, frame: Frame, task: Task, device: str, stages: list[Stage], cancelled: Callable[[], bool]
-    ) -> tuple[Any, tuple[str, ...]]:
+    ) -> tuple[Any, tuple[tuple[str, ...], Any]]:
         if frame is not self._once_frame:
             self._once.clear()
             self._once_frame = frame
@@ -127,7 +141,7 @@ class Computer:
         trace = to_host(trace)
         if device != "cpu":
             stages.append(Stage("to host", started, time.perf_counter()))
-        return trace, tuple(context.models)
+        return trace, (tuple(context.models), context.recalled)
 
     def _leave(self, device: str, task: Task) -> None:
         self._on_cpu[task.id] = task.device
@@ -152,7 +166,8 @@ class ComputeContext:
     ) -> None:
         self.device = device
         self.dtype: torch.dtype = getattr(torch, task.precision)
-        self.previous = previous
+        self._previous = previous
+        self.recalled: Any = None
         self.models: dict[str, None] = {}
         self._computer = computer
         self._task = task
@@ -162,6 +177,11 @@ class ComputeContext:
     @property
     def cancelled(self) -> bool:
         return self._cancelled()
+
+    @property
+    def previous(self) -> Any:
+        self.recalled = self._previous
+        return self._previous
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

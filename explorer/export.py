@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
+from cvcore.sentence import SentenceError
 from explorer import model_command
-from explorer.i18n import LANGUAGES, set_language, tr
+from explorer.i18n import LANGUAGES, said, set_language, tr
 from explorer.panel import Frame, Panel, Precision, Task, knobs
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ def main(arguments: Sequence[str]) -> int:
         failed = export(wanted)
     except (UsageError, SourceError, SaveError) as error:
         print(f"cv-explorer export: {error}", file=sys.stderr)
+        return 2
+    except SentenceError as error:
+        print(f"cv-explorer export: {said(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(tr("Stopped; the files written so far are whole."), file=sys.stderr)

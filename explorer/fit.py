@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cvcore.receptive_field import ReceptiveField
 from cvcore.zoo import Preprocessing
+from explorer import networks
 from explorer.figure import Extent
 
 STEP = 32
@@ -53,6 +54,21 @@ class Fit:
         """A box of input pixels in picture pixels."""
         x, y = self.scale
         return box[0] * x, box[1] * y, box[2] * x, box[3] * y
+
+
+def fit_for(network: str, picture: tuple[int, int], size: int, *, square: bool) -> Fit:
+    """As :meth:`Fit.choose`, or the only size that a network of the user's takes."""
+    only = networks.input_size(network)
+    if only is None:
+        return Fit.choose(picture, size, square=square)
+    return Fit(picture, only, picture[0] * only[1] != picture[1] * only[0])
+
+
+def input_for(network: str, image: NDArray[np.uint8], fit: Fit, device: torch.device) -> torch.Tensor:
+    """As :func:`network_input`, for a network by its name, in the memory format that suits it."""
+    x = network_input(image, fit, networks.card(network).preprocessing, device)
+    # Code that was not written for channels_last may call view() on what follows, which then fails.
+    return x.contiguous() if networks.is_own(network) else x
 
 
 def network_input(image: NDArray[np.uint8], fit: Fit, how: Preprocessing, device: torch.device) -> torch.Tensor:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cvcore import zoo
 from cvcore.foreign.errors import ModelError, error_in
 from cvcore.sentence import SentenceError
-from explorer.i18n import tr
 from explorer.own_models import OwnModel, own_models, read_labels
 
 if TYPE_CHECKING:
@@ -94,14 +93,12 @@ def load_own(own: OwnModel, device: "torch.device | str" = "cpu") -> "torch.nn.M
     return load_network(Source(own.place, own.function, own.weights, own.fix_keys), device)
 
 
-def said(error: BaseException) -> str:
-    """What went wrong, in the user's language where that is known; an error in the user's own file with its line."""
+def located(error: Exception) -> Exception:
+    """The same error, or, where a Python file of the user's raised it, one that tells the file and the line."""
     if isinstance(error, SentenceError):
-        more = error.more if isinstance(error, ModelError) else ()
-        return " ".join((tr(error.text, **error.values), *(said(one) for one in more)))
+        return error
     folders = [own.path.parent for own in own_models().values() if own.path is not None and own.path.suffix == ".py"]
-    where = error_in(error, folders) if folders else None
-    return said(where) if where is not None else str(error).strip() or type(error).__name__
+    return (error_in(error, folders) if folders else None) or error
 
 
 def _stamp(file: Path | str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from cvcore.foreign.errors import ModelError
 from cvcore.zoo import Preprocessing
@@ -17,6 +17,7 @@ NAME = "own_models"
 SMALLEST, LARGEST = 8, 4096
 """Of an input's side, in pixels."""
 _lock = threading.Lock()
+_for_now: "dict[str, OwnModel]" = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,13 @@ class OwnModel:
 
 
 def own_models() -> Mapping[str, OwnModel]:
-    """All that are remembered, by name, in the order they were first opened."""
+    """All that can be chosen, by name, in the order they were first opened."""
+    kept = remembered()
+    return {**kept, **_for_now} if _for_now else kept
+
+
+def remembered() -> Mapping[str, OwnModel]:
+    """Those that are kept for later runs of the program."""
     path = stored(NAME)
     try:
         state = path.stat()
@@ -95,10 +102,18 @@ def own_models() -> Mapping[str, OwnModel]:
     return _read(str(path), state.st_mtime_ns, state.st_size, state.st_ino)
 
 
+def use(model: OwnModel) -> OwnModel:
+    """Makes a network known until the program ends; returns it with its name."""
+    global _for_now
+    named = replace(model, name=free_name(model, {**_for_now}))
+    _for_now = {**_for_now, named.name: named}
+    return named
+
+
 def remember(model: OwnModel) -> OwnModel:
     """Keeps a network, in place of what was known of the same; returns it with its name."""
     with _lock:
-        known = dict(own_models())
+        known = dict(remembered())
         same = next((name for name, one in known.items() if one.identity == model.identity), None)
         named = replace(model, name=same or free_name(model, known))
         known[named.name] = named
@@ -109,13 +124,13 @@ def remember(model: OwnModel) -> OwnModel:
 def forget(name: str) -> None:
     """Takes a network off the list; its files stay."""
     with _lock:
-        left = [asdict(one) for one in own_models().values() if one.name != name]
+        left = [asdict(one) for one in remembered().values() if one.name != name]
         write_stored(NAME, {"models": left})
 
 
 def last_of(place: str) -> OwnModel | None:
     """What was last set for a file, with whatever function and weights."""
-    return next((one for one in reversed(list(own_models().values())) if one.place == place), None)
+    return next((one for one in reversed(list(remembered().values())) if one.place == place), None)
 
 
 def free_name(model: OwnModel, taken: Mapping[str, object]) -> str:
@@ -214,10 +229,3 @@ def check_labels(labels: str, classes: int) -> None:
             count=count,
             classes=classes,
         )
-
-
-def colour_of(text: str) -> Literal["RGB", "BGR"]:
-    """Raises ValueError for anything but RGB and BGR."""
-    if text not in ("RGB", "BGR"):
-        raise ValueError(text)
-    return cast(Literal["RGB", "BGR"], text)

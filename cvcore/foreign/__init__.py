@@ -6,7 +6,7 @@ Nothing here asks whether a file may run; :func:`fingerprint` is what a user's y
 from cvcore.foreign.errors import ModelError, error_in, short
 from cvcore.foreign.loading import Source, fingerprint, input_shape, kind_of, load_network
 from cvcore.foreign.python_file import builders
-from cvcore.foreign.trial import Trial, try_network
+from cvcore.foreign.trial import Trial, class_scores, run_error, try_network
 from cvcore.foreign.weights import Hint, Misfit, WeightsMisfitError, load_weights
 
 __all__ = [
@@ -17,12 +17,14 @@ __all__ = [
     "Trial",
     "WeightsMisfitError",
     "builders",
+    "class_scores",
     "error_in",
     "fingerprint",
     "input_shape",
     "kind_of",
     "load_network",
     "load_weights",
+    "run_error",
     "short",
     "try_network",
 ]

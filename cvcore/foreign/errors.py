@@ -19,8 +19,12 @@ class ModelError(SentenceError):
 
     def __init__(self, text: str, /, *more: "ModelError", **values: Any) -> None:
         super().__init__(text, **values)
-        self.more = more
-        self.args = (" ".join((text.format(**values), *(str(one) for one in more))),)
+        self._more = more
+        self.args = (" ".join((str(self), *(str(one) for one in more))),)
+
+    @property
+    def sentences(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        return (*super().sentences, *(part for one in self._more for part in one.sentences))
 
 
 def error_in(error: BaseException, places: Iterable[Path]) -> ModelError | None:

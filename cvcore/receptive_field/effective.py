@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from cvcore.record import submodule
+from cvcore.record import submodule, tensors
 
 
 def effective_receptive_field(
@@ -23,12 +23,12 @@ def effective_receptive_field(
         (a ReLU that gives 0).
 
     Raises:
-        ValueError: no such layer, or it does not give one tensor of 2 or 4 dimensions.
+        ValueError: no such layer, its first tensor does not have 2 or 4 dimensions, or no gradient reaches the input.
         IndexError: no such position or channel.
     """
     with torch.inference_mode(False), torch.enable_grad():
         given = x.detach().clone().requires_grad_()
-        output = run_to(model, name, given)
+        output = run_to(model, name, given.clone())  # a network may work in place on its input
         if output.ndim not in (2, 4):
             raise ValueError(f"the layer {name!r} gives a tensor of {output.ndim} dimensions; 2 or 4 are wanted")
         unit = output[0]  # (channels, h, w) or (channels,)
@@ -40,7 +40,11 @@ def effective_receptive_field(
         if channel is not None and not 0 <= channel < len(unit):
             raise IndexError(f"the layer has {len(unit)} channels, not {channel}")
         value = unit.sum() if channel is None else unit[channel]
-        (gradient,) = torch.autograd.grad(value, given)
+        if not value.requires_grad:
+            raise ValueError(f"no gradient reaches the input from the layer {name!r}")
+        (gradient,) = torch.autograd.grad(value, given, allow_unused=True)
+        if gradient is None:
+            raise ValueError(f"no gradient reaches the input from the layer {name!r}")
     return gradient[0].abs().sum(0)
 
 
@@ -49,7 +53,7 @@ class _Reached(Exception):
 
 
 def run_to(model: nn.Module, name: str, x: Tensor) -> Tensor:
-    """The output of the layer ``name``; nothing after its first call runs.
+    """The first tensor that the layer ``name`` gives; nothing after its first call runs.
 
     Raises:
         ValueError: no such layer, it does not run, or it does not give a tensor.
@@ -68,6 +72,7 @@ def run_to(model: nn.Module, name: str, x: Tensor) -> Tensor:
         pass
     finally:
         handle.remove()
-    if not reached or not isinstance(reached[0], Tensor):
+    found = tensors(reached[0]) if reached else ()
+    if not found:
         raise ValueError(f"the layer {name!r} does not give a tensor")
-    return reached[0]
+    return found[0]

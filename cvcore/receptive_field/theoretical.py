@@ -19,7 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from cvcore.receptive_field.rules import Lost, Spans, spans_after
 from cvcore.receptive_field.span import Span
-from cvcore.record import submodule
+from cvcore.record import submodule, tensors
 
 Box = tuple[float, float, float, float]
 
@@ -75,10 +75,12 @@ def receptive_fields(model: nn.Module, x: Tensor) -> dict[str, ReceptiveField | 
         x: (N, C, H, W), an input; the network is run on it once. The fields depend on its size, not on its values.
     """
     found: dict[str, ReceptiveField | str] = {}
+    x = x.clone()  # a network may work in place
     watch = _Watch(x)
 
     def note(name: str, output: object) -> None:
-        spans = watch.of(output) if isinstance(output, Tensor) else None
+        first = next(iter(tensors(output)), None)
+        spans = watch.of(first) if first is not None else None
         if isinstance(spans, Lost):
             found[name] = spans.operation
         elif spans is not None:
