@@ -11,6 +11,8 @@ Not in the paper, and off unless asked for:
 - ``separable=True``: residual blocks of depthwise and pointwise convolutions, as in Li et al., "GAN Compression", CVPR 2020,
   https://arxiv.org/abs/2003.08936 , section 3.2. Names and order are those of their code; with ``trunk``, ``hidden`` and ``dropout``
   their compressed generators load with ``strict=True``.
+- ``norm_ends=False``: no norm in encoder and decoder. With instance norm after the first convolution a picture and the same picture
+  brighter or with more contrast give the same output, so no cycle can bring brightness back.
 """
 
 from collections.abc import Sequence
@@ -112,6 +114,7 @@ class ResnetGenerator(nn.Module):
         trunk: channels of the residual blocks, 4 x filters unless given.
         hidden: channels inside each residual block, those of the trunk unless given.
         dropout: in the residual blocks.
+        norm_ends: norms in encoder and decoder too, not in the residual blocks only.
     """
 
     def __init__(
@@ -127,21 +130,26 @@ class ResnetGenerator(nn.Module):
         trunk: int | None = None,
         hidden: Sequence[int] | None = None,
         dropout: bool = False,
+        norm_ends: bool = True,
     ) -> None:
         super().__init__()
         trunk = trunk or 4 * filters
         if hidden is not None and len(hidden) != blocks:
             raise ValueError(f"hidden needs one number of channels for each of the {blocks} blocks, not {len(hidden)}")
-        bias = norm != "batch"  # a batch norm's own shift makes it idle
+        bias = norm != "batch" or not norm_ends  # a batch norm's own shift makes it idle
+
+        def finish(channels: int) -> list[nn.Module]:
+            return [_norm(norm, channels), nn.ReLU(True)] if norm_ends else [nn.ReLU(True)]
+
         layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(in_channels, filters, 7, bias=bias)]
-        layers += [_norm(norm, filters), nn.ReLU(True)]
+        layers += finish(filters)
         for before, after in ((filters, 2 * filters), (2 * filters, trunk)):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bias), _norm(norm, after), nn.ReLU(True)]
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bias), *finish(after)]
         self.encoder_end = len(layers)
         for inner in hidden or [trunk] * blocks:
             layers.append(ResnetBlock(trunk, norm=norm, hidden=inner, separable=separable, dropout=dropout))
         for before, after in ((trunk, 2 * filters), (2 * filters, filters)):
-            layers += [_enlarge(before, after, upsample, bias), _norm(norm, after), nn.ReLU(True)]
+            layers += [_enlarge(before, after, upsample, bias), *finish(after)]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(filters, out_channels, 7), nn.Tanh()]
         self.model = nn.Sequential(*layers)
         self._leave_out_statistics = norm != "batch"

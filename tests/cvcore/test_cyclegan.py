@@ -111,6 +111,16 @@ def test_instance_norm_is_the_same_with_and_without_gradients(affine: bool) -> N
         torch.testing.assert_close(without.mean((2, 3)), torch.zeros(2, 5), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("norm_ends", [False, True])
+def test_only_without_norm_at_the_ends_is_brightness_seen(norm_ends: bool) -> None:
+    torch.manual_seed(0)
+    network = ResnetGenerator(filters=8, blocks=1, norm_ends=norm_ends).eval()
+    x = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        change = (network(x + 0.5) - network(x)).abs().mean().item()
+    assert (change < 1e-4) == norm_ends
+
+
 def test_a_discriminator_scores_patches_of_70_px() -> None:
     network = PatchDiscriminator(filters=4).double()
     x = torch.randn(1, 3, 128, 128, dtype=torch.double, requires_grad=True)

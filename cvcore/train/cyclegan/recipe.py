@@ -89,6 +89,8 @@ class Recipe:
                 "blocks": self.blocks,
                 "upsample": "resize",
                 "separable": True,
+                "norm": "instance_affine",
+                "norm_ends": False,
                 "trunk": self.trunk,
             },
             "discriminator": {"filters": self.discriminator_filters},

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cvcore.losses.gan import cycle_loss, discriminator_loss, generator_loss, identity_loss
-from cvcore.models.cyclegan import CycleGAN, ImagePool, PatchDiscriminator
+from cvcore.models.cyclegan import CycleGAN, ImagePool, PatchDiscriminator, ResnetBlock
 from cvcore.train.cyclegan.data import Domain
 from cvcore.train.cyclegan.files import write_whole
 from cvcore.train.cyclegan.recipe import Recipe
@@ -185,12 +185,26 @@ class Trainer:
 
 
 def initialised(networks: CycleGAN) -> CycleGAN:
-    """Weights from N(0, 0.02^2), biases 0 (appendix 7.1)."""
-    for module in networks.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(module.weight, 0.0, 0.02)
+    """First weights: the discriminators' from N(0, 0.02^2) as in appendix 7.1; the generators', whose ends have no norm to set their scale,
+    after He et al. 2015 (https://arxiv.org/abs/1502.01852 , equation 14), and the last norm of each residual block 0, so that the
+    blocks begin as identities (Goyal et al. 2017, https://arxiv.org/abs/1706.02677 , section 5.1).
+    """
+    for name, module in networks.named_modules():
+        if isinstance(module, ResnetBlock):
+            last = module.conv_block[-1]
+            assert isinstance(last, nn.InstanceNorm2d)
+            nn.init.zeros_(last.weight)
+        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            if name.startswith("generator"):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            else:
+                nn.init.normal_(module.weight, 0.0, 0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+    for generator in (networks.generator_ab, networks.generator_ba):
+        end = generator.model[-2]  # before tanh: small, so that it is not saturated at first
+        assert isinstance(end, nn.Conv2d)
+        nn.init.normal_(end.weight, 0.0, 0.02)
     return networks
 
 
