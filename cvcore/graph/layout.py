@@ -19,6 +19,8 @@ TITLE = 22.0
 """Above it, for the frame's title."""
 ASPECT = 2.8
 """Width over height that rows aim at."""
+FRAME_ASPECT = 9.0
+"""Inside a frame: it stands in a row, so it had better be long than high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class _Nested:
                 {i: self.sizes[i] for i in self.members[holder]},
                 inside,
                 ports={i: self.ports(i) for i in self.members[holder] if i in self.inner},
-                aspect=self.aspect,
+                aspect=self.aspect if holder < 0 else FRAME_ASPECT,
                 gap=self.gap,
             )
             self.inner[holder] = rows

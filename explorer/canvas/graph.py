@@ -17,6 +17,8 @@ LETTERS, LABEL_LETTERS = 11.5, 9.5
 """Height of words in boxes and on lines, in the graph's units."""
 READABLE = 6.5
 """Smaller letters, in logical pixels, are left out."""
+LEAST = 5.0
+"""A title alone in its box may be as small as this, when all of it then fits."""
 LARGEST = 20.0
 CORNER = 6.0
 TINT = 0.24
@@ -127,8 +129,9 @@ class GraphArtist(Artist[Graph]):
         room = rect.adjusted(4 * scale, 0, -4 * scale, 0)
         if letters < READABLE:
             # One line as large as the box allows may still be read where two are not.
-            letters, detail = min(0.42 * rect.height(), 0.2 * rect.width()), ""
-            if letters < READABLE - 1.0:
+            letters, detail = min(0.55 * rect.height(), 1.75 * room.width() / max(len(title), 1)), ""
+            letters = min(max(letters, LEAST), READABLE)
+            if 0.7 * rect.height() < letters:
                 return
         if detail:
             upper, lower = QRectF(room), QRectF(room)

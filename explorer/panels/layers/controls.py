@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cvcore import zoo
+from explorer import networks
 from explorer.classes import MOST_LIKELY, sorted_classes
 from explorer.i18n import language, tr
 from explorer.panel import Result, knob
@@ -12,11 +12,6 @@ if TYPE_CHECKING:
     from explorer.panels.layers.trace import Trace
 
 DEFAULT_LAYER = {"mobilenet_v2": "features.0"}
-
-
-def network_names() -> tuple[str, ...]:
-    """Asked for anew each time: weights may have been downloaded since."""
-    return tuple(zoo.available())
 
 
 def class_choices(result: Result) -> tuple[str, ...]:
@@ -39,7 +34,7 @@ class Params:
         label="Layer",
         help="Output is channels × rows × columns. Only the chosen layer's activations are kept.",
     )
-    network: str = knob("mobilenet_v2", kind="choice", choices=lambda result: network_names(), label="Network")
+    network: str = knob("mobilenet_v2", kind="choice", choices=lambda result: networks.names(), label="Network")
     size: int = knob(
         224,
         32,
@@ -55,6 +50,28 @@ class Params:
         label="Input shape",
         help="A square input gives maps of the sizes printed in papers, but presses the picture together.",
     )
+    show: str = knob(
+        "channels",
+        choices=("channels", "graph"),
+        label="Show",
+        help="The graph shows all layers as they ran: branches, joins and shortcuts. A click chooses a layer.",
+    )
+    graph_colour: str = knob(
+        "kind",
+        choices=("kind", "time", "memory"),
+        label="Colours of the graph",
+        help="Time is measured once, as the median of seven passes. Memory is what the activations newly take.",
+        when=lambda params: params.show == "graph",
+    )
+    graph_depth: int = knob(
+        0,
+        0,
+        lambda result: result.trace.graph.deepest if result.trace.graph is not None else 9,
+        label="Depth of the graph",
+        help="1 shows the parts the network is made of, more shows what is in them; 0 shows as much as can be read.",
+        when=lambda params: params.show == "graph",
+    )
+    opened: tuple[str, ...] = knob((), kind="hidden")
     time_layers: bool = knob(
         False, label="Time each layer", help="Measures every layer once, as the median of seven passes, into the tree."
     )
@@ -88,6 +105,8 @@ class Params:
             raise ValueError(tr("The input size is 32 to 1024 pixels."))
         if self.fit not in ("keep proportions", "square"):
             raise ValueError(tr("The input shape is “keep proportions” or “square”."))
+        if self.graph_depth < 0:
+            raise ValueError(tr("The depth of the graph is 0 or more."))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from explorer.figure import (
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.layers.controls import Params, View
+from explorer.panels.layers.graph import graph_pane
 from explorer.panels.layers.selection import class_names, is_map, shown_channel, shown_tiles, top_classes
 from explorer.panels.layers.trace import Trace
 from explorer.panels.layers.words import notes, percent, values
@@ -52,6 +53,16 @@ def draw(result: Result, view: View) -> Figure:
     below: list[Layout] = [histogram_pane(trace), statistics_pane(trace, channel)]
     if trace.probabilities is not None:
         below.insert(0, classes_pane(result))
+    if trace.graph is not None:
+        params: Params = result.task.params
+        layout = Column(
+            (
+                graph_pane(trace.graph, params.graph_colour, trace.layer),
+                Row((*above, *below[:-2]), weights=(*widths, *([1.0] * len(below[:-2])))),
+            ),
+            weights=(1.45, 1.0),
+        )
+        return Figure(layout, values=values(result, channel), notes=tuple(notes(result)))
     return Figure(
         Column((Row(tuple(above), weights=tuple(widths)), Row(tuple(below))), weights=(1.7, 1.0)),
         values=values(result, channel),

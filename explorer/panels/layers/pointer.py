@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from explorer.figure import Boxes, Lit, Mark, Probe, Spot
 from explorer.i18n import tr
 from explorer.panel import Result
+from explorer.panels.layers import graph
 from explorer.panels.layers.controls import Params, View
 from explorer.panels.layers.drawing import CELL
 from explorer.panels.layers.selection import class_names, is_map, shown_channel, shown_tiles, top_classes
-from explorer.panels.layers.trace import Trace
+from explorer.panels.layers.trace import Trace, shows_something
 
 PICTURES = ("picture", "field", "cam")
 
@@ -19,6 +20,8 @@ PICTURES = ("picture", "field", "cam")
 def probe(result: Result, view: View, spot: Spot) -> Probe | None:
     """The cell under the pointer, lit in the picture, in the other pictures and in its tile."""
     trace: Trace = result.trace
+    if spot.pane == "graph":
+        return graph.probe(trace.graph, trace.layer, spot) if trace.graph is not None else None
     order = shown_tiles(trace, view)
     if not is_map(trace):
         return probe_number(result, order, spot)
@@ -58,6 +61,8 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     """A picture sets the position, a tile the channel (and moves the position, if there is one), a class bar Grad-CAM's class."""
     trace: Trace = result.trace
     params: Params = result.task.params
+    if spot.pane == "graph" and trace.graph is not None:
+        return graph.pick(trace.graph, trace.layer, params.opened, layers_to_show(trace), spot)
     if spot.pane in PICTURES and spot.mark != "position" and is_map(trace):
         width, height = result.frame.size
         inside = 0 <= spot.x <= width and 0 <= spot.y <= height
@@ -77,6 +82,10 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     if spot.pane == "classes" and trace.probabilities is not None and 0 <= spot.index < len(top_classes(trace)):
         return {"grad_cam": True, "cam_class": class_names(result)[top_classes(trace)[spot.index]]}
     return None
+
+
+def layers_to_show(trace: Trace) -> set[str]:
+    return {name for name, layer in trace.network.layers.items() if name and shows_something(layer)}
 
 
 def cell_at(result: Result, view: View, spot: Spot) -> tuple[int, int, int] | None:

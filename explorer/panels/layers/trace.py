@@ -1,8 +1,8 @@
 """What the panel computes: one forward pass, the chosen layer's activations, and what was asked about a position or a class."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cvcore import zoo
 from cvcore.attribution import grad_cam
+from cvcore.foreign import class_scores
 from cvcore.receptive_field import ReceptiveField, effective_receptive_field, receptive_fields
-from cvcore.record import Layer, describe, layer_seconds, record, submodule
+from cvcore.record import Layer, describe, layer_seconds, record, submodule, tensors
+from explorer import networks
 from explorer.classes import class_named
 from explorer.figure import Extent
-from explorer.fit import Cells, Fit, network_input
+from explorer.fit import Cells, Fit, fit_for, input_for
 from explorer.panel import Cancelled, Context, Frame, Node
 from explorer.panels.layers.controls import DEFAULT_LAYER, Params
+from explorer.panels.layers.graph import Drawn, ShownGraph, Wanted
 from explorer.panels.layers.statistics import Statistics, statistics, upper_limit
+
+log = logging.getLogger(__name__)
 
 
 class Network:
@@ -35,12 +39,14 @@ class Network:
         self.layers = {layer.name: layer for layer in layers}
         self.fields = fields
         self.seconds: Mapping[str, float] = {}
+        self.drawn: Drawn | None = None
         self.nodes = nodes(layers, self.seconds)
 
     def timed(self, seconds: Mapping[str, float]) -> "Network":
         """The same with measured times."""
         made = Network(self.key, tuple(self.layers.values()), self.fields)
         made.seconds = seconds
+        made.drawn = self.drawn
         made.nodes = nodes(tuple(self.layers.values()), seconds)
         return made
 
@@ -58,6 +64,7 @@ class Position:
         size, stride: of the theoretical receptive field in input pixels; None where they are not the same everywhere.
         box: the theoretical field on the picture, in its pixels; None where it cannot be told.
         effective: (h, w) of the input, gradient magnitude in parts of its largest; None if not asked for.
+        gradient: False where none reaches the picture, since an operation on the way has none.
         ninety: the smallest share of the theoretical field's pixels that holds 90 % of the gradient.
     """
 
@@ -68,6 +75,7 @@ class Position:
     box: Extent | None
     effective: NDArray[np.float32] | None = None
     ninety: float = 0.0
+    gradient: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +101,7 @@ class Trace:
         position, cam: what was asked for.
         picture: tells apart pictures, so that working on one twice does not count twice.
         earlier: statistics of the same layer on the picture before.
+        graph: the graph view, where it is shown.
     """
 
     network: Network
@@ -106,35 +115,31 @@ class Trace:
     cam: Cam | None
     picture: tuple[str, int, float]
     earlier: Statistics | None
+    graph: ShownGraph | None = None
 
 
-card = cache(zoo.card)
+card = networks.card
 
 
 def compute(frame: Frame, params: Params, context: Context) -> Trace:
     """One forward pass that captures the chosen layer only."""
     model = context.model(params.network)
-    fit = Fit.choose(frame.size, params.size, square=params.fit == "square")
+    version = (params.network, networks.version(params.network))
+    fit = fit_for(params.network, frame.size, params.size, square=params.fit == "square")
     with context.stage("preprocess"):
         x = context.once(
-            ("layers input", params.network, fit.input),
-            lambda: network_input(frame.image, fit, card(params.network).preprocessing, context.device).to(
-                context.dtype
-            ),
+            ("layers input", version, fit.input),
+            lambda: input_for(params.network, frame.image, fit, context.device).to(context.dtype),
         )
     before: Trace | None = context.previous
     picture = (frame.source, frame.index, frame.time)
     network = known_network(params, model, x, before, context)
     layer = params.layer if shows_something(network.layers.get(params.layer)) else first_choice(params.network, network)
     with context.stage("forward"):
-        output, scores = context.once(
-            ("layers forward", params.network, fit.input, layer), lambda: forward(model, layer, x)
-        )
+        output, scores = context.once(("layers forward", version, fit.input, layer), lambda: forward(model, layer, x))
     with context.stage("trace"):
         maps = as_maps(output)
-        same = (
-            before if before is not None and before.network.key[0] == params.network and before.layer == layer else None
-        )
+        same = before if before is not None and before.network.key[0] == version and before.layer == layer else None
         if same is not None and same.picture == picture:
             numbers = statistics(maps, same.statistics.limit, same.earlier)
             earlier = same.earlier
@@ -145,9 +150,7 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
             cells = same.cells
         else:
             cells = Cells.of(fit, maps.shape[1], maps.shape[2], network.field(layer))
-        classes = class_count(params.network)
-        known = isinstance(scores, torch.Tensor) and scores.shape == (1, classes) and classes > 0
-        probabilities = scores[0].float().softmax(0).cpu().numpy() if known else None
+        probabilities = class_probabilities(scores, class_count(params.network))
     has_map = maps.shape[1] * maps.shape[2] > 1
     position = None
     if params.position is not None and has_map:
@@ -161,34 +164,66 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
             raise Cancelled
         with context.stage("Grad-CAM"):
             chosen = class_named(params.network, params.cam_class)
-            made = grad_cam(model, layer, x, chosen)
-            cam = Cam(made.map.float().cpu().numpy(), made.class_index)
-    return Trace(network, layer, maps, numbers, fit, cells, probabilities, position, cam, picture, earlier)
+            cam = class_map(params.network, model, layer, x, chosen, len(probabilities))
+    graph = known_graph(params, model, x, network, context) if params.show == "graph" else None
+    return Trace(network, layer, maps, numbers, fit, cells, probabilities, position, cam, picture, earlier, graph)
+
+
+def class_probabilities(output: Any, classes: int) -> NDArray[np.float32] | None:
+    """(classes,) of the class scores in a network's output; None if there are none."""
+    scores = class_scores(output, classes) if classes > 0 else None
+    if scores is None:
+        return None
+    row = scores[0].float()
+    # Some networks end in their softmax.
+    already = bool((row >= 0).all()) and abs(float(row.sum()) - 1) < 1e-2
+    return (row if already else row.softmax(0)).cpu().numpy()
+
+
+def class_map(name: str, model: nn.Module, layer: str, x: torch.Tensor, chosen: int | None, classes: int) -> Cam | None:
+    """Grad-CAM; None where the user's own network lets no gradient through."""
+    try:
+        made = grad_cam(model, layer, x, chosen, scores_of=lambda output: class_scores(output, classes))
+    except ValueError:
+        if not networks.is_own(name):
+            raise
+        return None
+    return Cam(made.map.float().cpu().numpy(), made.class_index)
+
+
+def known_fields(name: str, model: nn.Module, x: torch.Tensor) -> Mapping[str, ReceptiveField | str]:
+    """Theoretical receptive fields; of a network of the user's, whose operations may be any, none where they cannot be followed."""
+    try:
+        return receptive_fields(model, x)
+    except Exception:
+        if not networks.is_own(name):
+            raise
+        log.warning("the receptive fields of %s could not be followed", name, exc_info=True)
+        return {}
 
 
 def forward(model: nn.Module, layer: str, x: torch.Tensor) -> tuple[Any, Any]:
     """What the layer and the network give."""
     with torch.inference_mode(), record(model, layer, memory_format=torch.contiguous_format) as recording:
-        scores = model(x)
+        scores = model(x.clone())  # a network may work in place
     return recording[layer], scores
 
 
 def as_maps(output: Any) -> NDArray[np.float32]:
     """(C, h, w) of the first tensor a layer gave; other shapes than (1, C, h, w) are taken as (C, 1, 1)."""
-    while not isinstance(output, torch.Tensor):
-        output = next(iter(output.values() if isinstance(output, Mapping) else output))
-    part = output[0] if output.ndim > 1 else output
+    first = tensors(output)[0]
+    part = first[0] if first.ndim > 1 else first
     part = part if part.ndim == 3 else part.reshape(-1, 1, 1)
     return part.detach().float().contiguous().cpu().numpy()
 
 
 def known_network(params: Params, model: nn.Module, x: torch.Tensor, before: Trace | None, context: Context) -> Network:
     """Facts about the network, from the last trace where they still hold."""
-    key = (params.network, tuple(x.shape))
+    key = ((params.network, networks.version(params.network)), tuple(x.shape))
     network = before.network if before is not None and before.network.key == key else None
     if network is None:
         with context.stage("describe"):
-            network = Network(key, describe(model, x), receptive_fields(model, x))
+            network = Network(key, describe(model, x), known_fields(params.network, model, x))
     if params.time_layers and not network.seconds:
         with context.stage("time layers"):
             network = network.timed(layer_seconds(model, x, cancelled=lambda: context.cancelled))
@@ -197,6 +232,21 @@ def known_network(params: Params, model: nn.Module, x: torch.Tensor, before: Tra
     elif not params.time_layers and network.seconds:
         network = network.timed({})
     return network
+
+
+def known_graph(params: Params, model: nn.Module, x: torch.Tensor, network: Network, context: Context) -> ShownGraph:
+    """The graph at the depth wanted, worked out once; the network runs for it only the first time."""
+    if network.drawn is None:
+        with context.stage("graph"):
+            network.drawn = Drawn(model, x.clone())
+    timed = params.graph_colour == "time"
+    with context.stage("time layers" if timed and network.drawn.seconds is None else "graph"):
+        found = network.drawn.shown(
+            model, x, Wanted(params.graph_depth, params.opened), timed=timed, cancelled=lambda: context.cancelled
+        )
+    if context.cancelled and timed and network.drawn.seconds is None:
+        raise Cancelled
+    return found
 
 
 def position_trace(
@@ -210,7 +260,12 @@ def position_trace(
     place = fit.on_picture(box) if box is not None else None
     if not params.effective:
         return Position(row, column, size, stride, place)
-    gradient = effective_receptive_field(model, layer, x, (row, column)).float().cpu().numpy()
+    try:
+        gradient = effective_receptive_field(model, layer, x, (row, column)).float().cpu().numpy()
+    except ValueError:
+        if not networks.is_own(params.network):
+            raise
+        return Position(row, column, size, stride, place, gradient=False)
     area = (box[2] - box[0]) * (box[3] - box[1]) if box is not None else gradient.size
     total, largest = float(gradient.sum()), float(gradient.max())
     if not largest > 0:
@@ -227,7 +282,7 @@ def shows_something(layer: Layer | None) -> bool:
 def first_choice(name: str, network: Network) -> str:
     """A layer to begin with: the one named for this network, or one at a quarter of the way that gives a map."""
     wanted = DEFAULT_LAYER.get(name, "")
-    if shows_something(network.layers.get(wanted)):
+    if wanted and shows_something(network.layers.get(wanted)):
         return wanted
     maps = [
         layer.name for layer in network.layers.values() if layer.shapes and len(layer.shapes[0]) == 4 and layer.name

@@ -56,7 +56,7 @@ def notes(result: Result) -> Iterator[Note]:
     if warnings:
         yield Note(" ".join(warnings), "warning")
     said = []
-    if trace.layer != params.layer:
+    if params.layer and trace.layer != params.layer:
         said.append(
             tr("This network has no layer {wanted} to show; {layer} is shown.", wanted=params.layer, layer=trace.layer)
         )
@@ -79,13 +79,18 @@ def unanswered(trace: Trace, params: Params) -> Iterator[str]:
     if not is_map(trace) and (params.position is not None or params.grad_cam):
         yield tr("This layer has no map, so it has no positions and no Grad-CAM.")
     elif params.grad_cam and trace.cam is None:
-        yield tr("This network gives no class scores, so there is no Grad-CAM.")
+        if trace.probabilities is None:
+            yield tr("This network gives no class scores, so there is no Grad-CAM.")
+        else:
+            yield tr("No gradient reaches this layer from the class scores, so there is no Grad-CAM.")
     operation = trace.network.fields.get(trace.layer)
     if params.position is not None and isinstance(operation, str):
         yield tr(
             "The theoretical receptive field is not known: it cannot be followed through {operation}.",
             operation=operation,
         )
+    if trace.position is not None and not trace.position.gradient:
+        yield tr("No gradient reaches the picture from this layer, so there is no effective receptive field.")
     if trace.position is not None and trace.position.effective is not None and not trace.position.effective.any():
         yield tr("No pixel moves this unit: its activations are switched off (zero) here.")
 
