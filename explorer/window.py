@@ -29,6 +29,7 @@ from explorer.dialogs import shortcuts_dialog
 from explorer.i18n import LANGUAGES, language, set_language, tr
 from explorer.icons import icon
 from explorer.jobs import Jobs
+from explorer.model_opening import ModelOpener, is_model
 from explorer.opening import Opener, from_mime, is_welcome, samples
 from explorer.recording.control import RecordControl
 from explorer.saving import Saver
@@ -80,6 +81,7 @@ class MainWindow(QMainWindow):
         self.opener = Opener(self, self.player, self.say, settings.recent, settings.folder)
         self.opener.set_camera_actions(self.actions_by_name["mirror"], self.actions_by_name["rotate"])
         self.jobs = Jobs(self)
+        self.models = ModelOpener(self, self.desk, lambda: self.player.state.frame, lambda: self.theme, self.say)
         self.saver = Saver(self, self.desk, self.player, self.jobs, self.say, settings.folder)
         self.bundles = BundleOpener(self, self.desk, self.player, self.jobs, self.announce)
         self.opener.open_bundle = self.bundles.open
@@ -88,7 +90,16 @@ class MainWindow(QMainWindow):
             self, self.desk, self.say, self.actions_by_name["record"], settings.records, settings.recordings
         )
         self.recorder.wants_open.connect(self.opener.open)
-        self._doers = (self, self.opener, self.transport, self.desk, self.saver, self.chooser, self.recorder)
+        self._doers = (
+            self,
+            self.opener,
+            self.transport,
+            self.desk,
+            self.saver,
+            self.chooser,
+            self.recorder,
+            self.models,
+        )
 
         self._make_body()
         self._make_toolbar()
@@ -183,6 +194,7 @@ class MainWindow(QMainWindow):
         bar.addAction(self.actions_by_name["open_moving"])
         bar.addSeparator()
         menu_button("panels", self.desk.panel_menu)
+        bar.addAction(self.actions_by_name["open_model"])
         bar.addSeparator()
         bar.addAction(self.actions_by_name["save_frame"])
         bar.addAction(self.actions_by_name["copy"])
@@ -412,6 +424,7 @@ class MainWindow(QMainWindow):
             if self.weights is not None:
                 self.weights.close()
             self.player.close()
+            self.models.close()
             self.jobs.close()
             if not self.desk.close():
                 log.warning("the computation under way did not stop in time")
@@ -430,7 +443,7 @@ class MainWindow(QMainWindow):
         spec: Any = from_mime(event.mimeData())
         if spec is not None:
             event.acceptProposedAction()
-            self.opener.open(spec)
+            self.models.open_model(spec) if is_model(spec) else self.opener.open(spec)
 
 
 def _bytes(text: str) -> QByteArray:
