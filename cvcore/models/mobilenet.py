@@ -2,11 +2,15 @@
 https://arxiv.org/abs/1801.04381.
 
 The module tree and the parameter names are torchvision's ``mobilenet_v2``, so its checkpoints load with ``strict=True``.
+:func:`mobilenet_v2_cbam` adds attention after every stage (Woo et al., "CBAM", ECCV 2018) and keeps the other names.
 """
 
 from collections.abc import Sequence
+from typing import Literal, assert_never
 
 from torch import Tensor, nn
+
+from cvcore.nn.cbam import CBAM
 
 SETTINGS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Table 2 of the paper: expansion t, output channels c, repeats n, stride s of the first repeat."""
@@ -103,6 +107,13 @@ class MobileNetV2(nn.Module):
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.last_channel, num_classes))
         self._initialise()
 
+    @property
+    def head(self) -> nn.Linear:
+        """The layer that gives the class scores."""
+        head = self.classifier[1]
+        assert isinstance(head, nn.Linear)
+        return head
+
     def forward(self, x: Tensor) -> Tensor:
         """Class scores (logits).
 
@@ -128,3 +139,74 @@ class MobileNetV2(nn.Module):
 def mobilenet_v2(num_classes: int = 1000) -> MobileNetV2:
     """MobileNetV2 1.0: 3.5 million parameters, 0.3 billion multiply-adds at 224 px, with 1000 classes."""
     return MobileNetV2(num_classes)
+
+
+Attention = Literal["both", "channel", "spatial"]
+
+GATE_START = 0.8808
+"""sigmoid(2), what each gate of a new block begins with."""
+
+
+class MobileNetV2CBAM(MobileNetV2):
+    """MobileNetV2 with a CBAM block after each of the seven stages of table 2.
+
+    ``attention.k`` weighs the map of stage k, after the shortcut of its last bottleneck. The paper puts a block into every
+    bottleneck (its section 4.1); one for each stage costs less and leaves fewer maps to look at.
+
+    The gates of a new block begin near :data:`GATE_START`, so that a trained trunk keeps most of what it knows.
+
+    Args:
+        num_classes: class scores given.
+        attention: which of the two there are, for ablations.
+    """
+
+    def __init__(self, num_classes: int = 1000, *, attention: Attention = "both") -> None:
+        super().__init__(num_classes)
+        match attention:
+            case "both":
+                channel, spatial = True, True
+            case "channel":
+                channel, spatial = True, False
+            case "spatial":
+                channel, spatial = False, True
+            case _:
+                assert_never(attention)
+        self.stage_ends: tuple[int, ...] = _stage_ends()
+        self.attention = nn.ModuleList(CBAM(c, channel=channel, spatial=spatial) for _, c, _, _ in SETTINGS)
+        for block in self.blocks():
+            if block.ChannelGate is not None:
+                last = block.ChannelGate.mlp[3]
+                assert isinstance(last, nn.Linear)
+                nn.init.normal_(last.weight, 0, 0.01)
+                nn.init.constant_(last.bias, 1.0)  # two branches add up to 2
+            if block.SpatialGate is not None:
+                nn.init.constant_(block.SpatialGate.spatial.bn.weight, 0.1)
+                nn.init.constant_(block.SpatialGate.spatial.bn.bias, 2.0)
+
+    def blocks(self) -> tuple[CBAM, ...]:
+        """The attention after each stage."""
+        return tuple(block for block in self.attention if isinstance(block, CBAM))
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 3, H, W) -> (N, num_classes), as in MobileNetV2
+        stage = 0
+        for i, layer in enumerate(self.features):
+            x = layer(x)
+            if i in self.stage_ends:
+                x = self.attention[stage](x)
+                stage += 1
+        scores: Tensor = self.classifier(x.mean((2, 3)))
+        return scores
+
+
+def mobilenet_v2_cbam(num_classes: int = 1000, attention: Attention = "both") -> MobileNetV2CBAM:
+    """MobileNetV2 1.0 with CBAM after every stage: 20 thousand parameters more."""
+    return MobileNetV2CBAM(num_classes, attention=attention)
+
+
+def _stage_ends() -> tuple[int, ...]:
+    """Numbers of the last bottleneck of each stage in ``features``."""
+    ends, last = [], 0
+    for _, _, repeats, _ in SETTINGS:
+        last += repeats
+        ends.append(last)
+    return tuple(ends)

@@ -14,7 +14,6 @@ Features are kept in --work and not worked out twice; all of it takes some ten m
 import argparse
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +27,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from cvcore.models.mobilenet import MobileNetV2, mobilenet_v2
+from cvcore.train.tiny_imagenet import MEAN, STD, accuracy, class_ids, pictures, temperature
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = (128, 192)
 REPORTED_SIZE = 192
 DECAYS = (0.01, 0.1, 0.3, 1.0)
@@ -42,19 +41,6 @@ class Features:
 
     x: Tensor
     y: Tensor
-
-
-def pictures(archive: Path, classes: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All pictures (N, 64, 64, 3) RGB and their class numbers, sorted by name."""
-    images, labels = [], []
-    with zipfile.ZipFile(archive) as packed:
-        for name in sorted(n for n in packed.namelist() if n.endswith(".JPEG")):
-            pixels = cv2.imdecode(np.frombuffer(packed.read(name), np.uint8), cv2.IMREAD_COLOR_RGB)
-            if pixels is None:
-                raise ValueError(f"{archive}: {name} is not a picture")
-            images.append(pixels)
-            labels.append(classes.index(name.split("/")[0]))
-    return np.stack(images), np.array(labels)
 
 
 @torch.inference_mode()
@@ -103,16 +89,6 @@ def fit(train: Features, classes: int, decay: float, seed: int = 0) -> nn.Linear
     return head.requires_grad_(False)
 
 
-def temperature(logits: Tensor, y: Tensor) -> float:
-    """The divisor of the logits with the least cross entropy."""
-    candidates = torch.linspace(0.3, 3.0, 271)
-    return float(min(candidates, key=lambda t: float(F.cross_entropy(logits / t, y))))
-
-
-def accuracy(logits: Tensor, y: Tensor, k: int) -> float:
-    return (logits.topk(k).indices == y[:, None]).any(1).double().mean().item()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trunk", type=Path, required=True)
@@ -123,7 +99,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)
-    classes = [line.split("\t")[0] for line in (args.data / "classes.tsv").read_text("utf-8").splitlines()]
+    classes = class_ids(args.data)
     model = mobilenet_v2(len(classes)).eval().requires_grad_(False)
     model.load_state_dict(load_file(args.trunk), strict=False)
     train = features(model, args.data, "train", classes, args.work, mirrors=2)
