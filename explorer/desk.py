@@ -55,6 +55,7 @@ class Desk(QObject):
         self._devices: tuple[Device, ...] = ()
         self._loaded = False
         self._closing = False
+        self._held: set[int] = set()
         self.ready.connect(self._take)
         chooser.changed.connect(self._compute_changed)
 
@@ -90,8 +91,16 @@ class Desk(QObject):
         dock.set_up(values, compute)
         dock.show()
         dock.raise_()
-        self._hand_over(dock)
         return dock
+
+    def hold(self, dock: PanelDock) -> None:
+        """Stops computing a panel, and forgets what it remembers, until :meth:`release`."""
+        self._held.add(dock.id)
+        self.engine.drop_task(dock.id, forget=True)
+
+    def release(self, dock: PanelDock) -> None:
+        self._held.discard(dock.id)
+        self._hand_over(dock)
 
     @property
     def is_loaded(self) -> bool:
@@ -199,7 +208,11 @@ class Desk(QObject):
         """Gives the engine a panel's newest task, or takes it away while the panel cannot be seen."""
         if self._closing:
             return
-        task = dock.task(*(dock.compute or self._chooser.chosen())) if dock.is_seen() else None
+        task = (
+            dock.task(*(dock.compute or self._chooser.chosen()))
+            if dock.is_seen() and dock.id not in self._held
+            else None
+        )
         if task is not None:
             self.engine.set_task(task)
         else:

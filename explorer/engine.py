@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from explorer.panel import Frame, Panel, Result, Task
 
@@ -36,6 +36,7 @@ class Engine:
         self._results: dict[int, Result] = {}
         self._done: dict[int, tuple[Frame, Task]] = {}
         self._forgotten: set[int] = set()
+        self._recalled: dict[int, Any] = {}
         self._closing = False
         self._computer: Computer | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -68,7 +69,6 @@ class Engine:
                 return
             self._tasks[task.id] = task
             self._since[task.id] = time.perf_counter()
-            self._forgotten.discard(task.id)
             self._cond.notify()
 
     def again(self) -> None:
@@ -86,6 +86,18 @@ class Engine:
             if forget:
                 self._forgotten.add(task_id)
                 self._cond.notify()
+
+    def recall(self, task_id: int, trace: Any) -> None:
+        """Computes a panel again, with this trace as its last one."""
+        with self._cond:
+            self._recalled[task_id] = trace
+            self._done.pop(task_id, None)
+            self._cond.notify()
+
+    @property
+    def frame(self) -> Frame | None:
+        """The newest frame."""
+        return self._frame
 
     def take(self) -> dict[int, Result]:
         """Empties the result slots: each panel's newest result since the last call."""
@@ -123,6 +135,9 @@ class Engine:
                 for task_id in self._forgotten:
                     computer.forget(task_id)
                 self._forgotten.clear()
+                for task_id, trace in self._recalled.items():
+                    computer.remember(task_id, trace)
+                self._recalled.clear()
                 # All panels of one pass see one frame, so that what they share is worked out once.
                 frame = self._frame
                 stale = sorted(self._stale(), key=lambda i: self._since[i])

@@ -114,6 +114,7 @@ class Result:
         note: a sentence from the engine ("Out of GPU memory: ... runs on the CPU now."), or empty.
         device: where it really ran.
         models: the networks it asked for, by the names of their cards.
+        previous: the trace it was computed with as ``context.previous``, on the host; None if it did not ask.
     """
 
     frame: Frame
@@ -125,6 +126,7 @@ class Result:
     note: str = ""
     device: str = "cpu"
     models: tuple[str, ...] = ()
+    previous: Any = None
 
 
 class Cancelled(Exception):

@@ -113,6 +113,20 @@ def report_on(bundle: Bundle, result: Result, view: Any) -> Report:
     )
 
 
+def memory(bundle: Bundle, result: Result) -> Any:
+    """The trace the panel looked back at; None where it did not, or has changed too much.
+
+    Args:
+        result: of the same panel without it.
+    """
+    if bundle.before is None or result.error:
+        return None
+    try:
+        return restore(bundle.before, result.trace)
+    except RestoreError:
+        return None
+
+
 def as_saved(bundle: Bundle, result: Result) -> Result | None:
     """The result with the very trace that was saved; None where the panel has changed too much for it."""
     try:
@@ -150,7 +164,11 @@ def compute_again(bundle: Bundle, panels: Mapping[str, Panel]) -> Report:
     if panel is None:
         raise BundleError(tr("There is no panel named {name}.", name=bundle.panel))
     params, view, device, precision, threads = set_up(bundle, panel, find_devices(), processors())
-    result = Computer(panels).compute(own_frame(bundle), Task(1, panel.name, params, device, precision, threads))
+    computer, frame, task = Computer(panels), own_frame(bundle), Task(1, panel.name, params, device, precision, threads)
+    result = computer.compute(frame, task)
+    if result is not None and (before := memory(bundle, result)) is not None:
+        computer.remember(task.id, before)
+        result = computer.compute(frame, task)
     assert result is not None  # nobody cancels it
     return report_on(bundle, result, view)
 

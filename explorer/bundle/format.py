@@ -6,6 +6,7 @@ A zip file whose name ends in ``.cvbundle``:
     frame.png       the frame, without loss
     figure.png      how the panel looked
     trace.npz       every array of the trace under its name, for ``numpy.load``
+    before.npz and before.json   the same of the trace before it, where the panel looks back at that
     trace.json      the names of all parts of the trace, with shapes, and its numbers and words
 
 It is data: opening one unpacks nothing to the disk, reads no pickle and looks up no class by a name in the file. The trace is
@@ -57,8 +58,11 @@ MOST = {
     "figure.png": 256 << 20,
     "trace.npz": MOST_UNPACKED,
     "trace.json": 64 << 20,
+    "before.npz": MOST_UNPACKED,
+    "before.json": 64 << 20,
 }
 """The members, and how many bytes each may have."""
+ALWAYS = ("manifest.json", "frame.png", "figure.png", "trace.npz", "trace.json")
 MOST_PIXELS = 64_000_000
 MOST_THREADS = 1024
 DEVICE = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
@@ -91,6 +95,7 @@ class Bundle:
         models: the weights used.
         versions: of Python, this program and the packages that decide numbers, and what processor and system there were.
         leaves: the trace; see :func:`explorer.bundle.leaves.take_apart`.
+        before: the trace that the panel looked back at, such as that of the frame before; None if it did not.
         figure: a PNG file, how the panel looked.
         saved: when, in ISO 8601.
     """
@@ -109,11 +114,15 @@ class Bundle:
     leaves: Leaves
     figure: bytes
     saved: str
+    before: Leaves | None = None
 
     @property
     def fields(self) -> dict[str, Any]:
         """Params and View together, as :class:`explorer.session.OpenPanel` has them."""
         return {**self.params, **self.view}
+
+    def traces(self) -> tuple[Leaves, ...]:
+        return (self.leaves,) if self.before is None else (self.leaves, self.before)
 
 
 def make_bundle(panel: Panel, result: Result, view: Any, figure: bytes, cursor: Spot | None = None) -> Bundle:
@@ -143,6 +152,7 @@ def make_bundle(panel: Panel, result: Result, view: Any, figure: bytes, cursor: 
         leaves=take_apart(result.trace),
         figure=figure,
         saved=datetime.now().astimezone().isoformat(timespec="seconds"),
+        before=None if result.previous is None else take_apart(result.previous),
     )
 
 
@@ -152,7 +162,7 @@ def save_bundle(path: Path | str, bundle: Bundle) -> None:
     Raises:
         SaveError: it cannot be written, or is too large to be opened again.
     """
-    size = sum(leaf.values.nbytes for leaf in bundle.leaves.values() if isinstance(leaf, Array))
+    size = max(sum(a.values.nbytes for a in part.values() if isinstance(a, Array)) for part in bundle.traces())
     if size > MOST_UNPACKED:
         raise SaveError(
             tr(
@@ -170,6 +180,8 @@ def save_bundle(path: Path | str, bundle: Bundle) -> None:
         "trace.npz": trace,
         "trace.json": listed,
     }
+    if bundle.before is not None:
+        members["before.npz"], members["before.json"] = write_trace(bundle.before)
     write_whole(path, lambda file: write_zip(file, members))
 
 
@@ -274,8 +286,9 @@ def _known_format(manifest: bytes, name: str) -> Any:
 
 
 def _bundle(data: Any, members: Mapping[str, bytes]) -> Bundle:
-    if missing := MOST.keys() - members.keys():
-        raise DamagedError(f"{min(missing)} is missing")
+    for name in ALWAYS:
+        if name not in members:
+            raise DamagedError(f"{name} is missing")
     panel = _typed(data, "panel", dict)
     precision, device, threads = (
         _typed(data, "precision", str),
@@ -300,6 +313,7 @@ def _bundle(data: Any, members: Mapping[str, bytes]) -> Bundle:
         leaves=read_trace(members["trace.npz"], members["trace.json"]),
         figure=members["figure.png"],
         saved=_typed(data, "saved", str),
+        before=read_trace(members["before.npz"], members["before.json"]) if "before.npz" in members else None,
     )
 
 

@@ -1,11 +1,11 @@
 """Opening a bundle in the window: its frame, its panel as it stood, the same way of computing, and whether that gives the same."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from explorer.bundle.dialog import ReportDialog
@@ -14,9 +14,11 @@ from explorer.desk import Desk
 from explorer.dock import PanelDock
 from explorer.i18n import tr
 from explorer.jobs import Jobs
-from explorer.panel import Result
+from explorer.panel import Frame, Result
 from explorer.session import fields_to_json
 from explorer.sources.player import Player
+
+LOOK_MS = 30
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +28,8 @@ class _Open:
     path: str
     bundle: Bundle
     dock: PanelDock
+    held: bool = True
+    first: Result | None = None
 
 
 class BundleOpener(QObject):
@@ -52,6 +56,9 @@ class BundleOpener(QObject):
         self._waiting = ""
         self._open: _Open | None = None
         desk.drawn.connect(self._drawn)
+        desk.closed.connect(self._closed)
+        self._look = QTimer(self)
+        self._look.timeout.connect(self._release)
         desk.loaded.connect(self._go_on)
 
     def open(self, path: str) -> None:
@@ -81,24 +88,57 @@ class BundleOpener(QObject):
         self._announce(tr("The bundle is being computed again."), path, False)
         self._player.open(path)
         dock = self._desk.show_as(panel, fields_to_json(params, view), (device, precision, threads))
+        # Nothing of the picture before may be remembered: it is computed from the bundle's frame on.
+        self._desk.hold(dock)
         self._open = _Open(path, read, dock)
-        if dock.result is not None:
-            self._drawn(dock)
+        self._look.start(LOOK_MS)
+
+    def _release(self) -> None:
+        now, frame, state = self._open, self._desk.engine.frame, self._player.state
+        if now is None or not now.held:
+            self._look.stop()
+            return
+        arrived = frame is not None and _is_same(frame, now.bundle.frame)
+        if arrived or (not state.opening and state.error):
+            now.held = False
+            self._look.stop()
+            self._desk.release(now.dock)
+
+    def _closed(self, dock: PanelDock) -> None:
+        if self._open is not None and dock is self._open.dock:
+            self._open = None
 
     def _drawn(self, dock: PanelDock) -> None:
         now = self._open
-        if now is None or dock is not now.dock or dock.result is None or not _is_of(dock, now.bundle):
+        if now is None or now.held or dock is not now.dock or dock.result is None or dock.result is now.first:
             return
-        self._open = None
-        from explorer.bundle.check import as_saved, report_on
+        if not _is_of(dock, now.bundle):
+            return
+        from explorer.bundle.check import as_saved, memory, report_on
 
         result, view, bundle = dock.result, dock.view, now.bundle
+        if now.first is None:
+            now.first = result
+            if bundle.before is not None:
+                self._jobs.start(lambda: memory(bundle, result), self._remembered, f"recall {Path(now.path).name}")
+                return
+        self._open = None
 
         def work() -> object:
             report = report_on(bundle, result, view)
             return report, None if report.same else as_saved(bundle, result)
 
         self._jobs.start(work, lambda outcome: self._compared(now, result, outcome), f"compare {Path(now.path).name}")
+
+    def _remembered(self, trace: object) -> None:
+        now = self._open
+        if now is None:
+            return
+        if trace is None or isinstance(trace, Exception):  # the panel is another by now: compared without it
+            now.first, now.bundle = None, replace(now.bundle, before=None)
+            self._drawn(now.dock)
+        else:
+            self._desk.engine.recall(now.dock.id, trace)
 
     def _compared(self, opened: _Open, result: Result, outcome: object) -> None:
         if not isinstance(outcome, tuple):
@@ -123,11 +163,16 @@ def _is_of(dock: PanelDock, bundle: Bundle) -> bool:
     assert dock.result is not None
     frame, params = dock.result.frame, dock.result.task.params
     return (
-        (frame.index, frame.source, frame.time) == (bundle.frame.index, bundle.frame.source, bundle.frame.time)
+        _is_same(frame, bundle.frame)
         and dock.params == params
         and (
             dock.compute is None
             or dock.compute == (dock.result.task.device, dock.result.task.precision, dock.result.task.threads)
         )
-        and np.array_equal(frame.image, bundle.frame.image)
+    )
+
+
+def _is_same(frame: Frame, other: Frame) -> bool:
+    return (frame.index, frame.source, frame.time) == (other.index, other.source, other.time) and np.array_equal(
+        frame.image, other.image
     )

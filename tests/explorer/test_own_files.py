@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
 from explorer import export, registry
+from explorer.jobs import Jobs
 from explorer.panel import Panel, Result, Task
 from explorer.registry import Registry
 from explorer.saving import Saver
@@ -73,7 +74,7 @@ def saver(qtbot: QtBot, said: list[str], dock: OneDock | None) -> Saver:
     qtbot.addWidget(parent)
     desk: Any = type("Desk", (), {"active": lambda self: dock})()
     player: Any = None
-    made = Saver(parent, desk, player, said.append, "")
+    made = Saver(parent, desk, player, Jobs(parent), said.append, "")
     made.parent = parent  # held as long as the saver
     return made
 
