@@ -3,7 +3,9 @@
 import importlib
 import io
 import pickle
+import pickletools
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,24 +45,36 @@ def read_tensors(data: bytes, file: str) -> Any:
     if not data.startswith((b"PK", b"\x80")):  # a zip file, or a pickle
         raise WeightsError("The weight file {file} is damaged or not of its kind.", file=file)
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = GLOBAL.search(str(error))
-        if found is None and "nsupported" not in str(error):
-            raise WeightsError("The weight file {file} is damaged or not of its kind.", file=file) from error
-        raise WeightsError(
-            "The weight file {file} holds more than numbers ({what}): it is refused, since reading it would run code in it.",
-            file=file,
-            what=found.group(1) if found else "code",
-        ) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about protocols of pickle, for developers
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
-        if "TorchScript" in str(error):
+        what = _more_than_numbers(error, data)
+        if what:
             raise WeightsError(
-                "The weight file {file} holds more than numbers ({what}): it is refused, since reading it would run code in it.",
+                "The weight file {file} holds more than numbers ({what}): it is refused, since reading it would run "
+                "code in it.",
                 file=file,
-                what="TorchScript",
+                what=what,
             ) from error
         raise WeightsError("The weight file {file} is damaged or not of its kind.", file=file) from error
+
+
+def _more_than_numbers(error: Exception, data: bytes) -> str:
+    """What torch refused to make, by name; empty if it was not that."""
+    if "TorchScript" in str(error):
+        return "TorchScript"
+    if not isinstance(error, pickle.UnpicklingError):
+        return ""
+    if found := GLOBAL.search(str(error)):
+        return found.group(1)
+    try:
+        for operation, argument, _ in pickletools.genops(data):
+            if operation.name in ("GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "BUILD", "OBJ", "NEWOBJ"):
+                return str(argument).replace(" ", ".") if operation.name in ("GLOBAL", "INST") else "code"
+    except (ValueError, IndexError, KeyError, UnicodeDecodeError):
+        pass
+    return ""
 
 
 def state_dict_of(card: Card, data: bytes, file: str) -> dict[str, Tensor]:
