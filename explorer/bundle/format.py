@@ -233,7 +233,7 @@ def weights(name: str) -> Weights:
         card = networks.card(name)
     except Exception:  # a network of the user's own may be gone, in whatever way
         return Weights(name, name, "")
-    return Weights(card.name, card.title, card.sha256, asdict(card))
+    return Weights(card.name, card.title, card.sha256, json.loads(json.dumps(asdict(card))))
 
 
 @cache
