@@ -55,7 +55,7 @@ class Weights(QObject):
         self._changed = changed
         self.downloads = Downloads(self.finished.emit, timing)
         self.dialog: WeightsDialog | None = None
-        self._told: set[str] = set()
+        self._told: dict[str, Job] = {}
         self.finished.connect(self._tell, Qt.ConnectionType.QueuedConnection)
 
     def open(self, name: str = "") -> None:
@@ -75,10 +75,8 @@ class Weights(QObject):
     def _tell(self) -> None:
         came = False
         for name, job in self.downloads.jobs.items():
-            if job.state == "running":
-                self._told.discard(name)
-            elif name not in self._told:
-                self._told.add(name)
+            if job.state != "running" and self._told.get(name) is not job:
+                self._told[name] = job
                 came |= job.state == "done"
                 title = tr(zoo.card(name).title)
                 if job.state == "done":
