@@ -32,12 +32,12 @@ SCALES = (1.25, 1.75)
 STILL = data.Jitter(0, 0, 0)
 
 
-def networks_of(run: Path, snapshot: Path) -> CycleGAN:
-    """A run's networks with the weights of one of its snapshots, in eval mode."""
-    made = torch.load(run / "last.pt", map_location="cpu", weights_only=True, mmap=True)["recipe"]
-    networks = CycleGAN(**Recipe(**made).networks())
+def networks_of(run: Path, snapshot: Path) -> tuple[Recipe, CycleGAN]:
+    """A run's recipe, and its networks with the weights of one of its snapshots, in eval mode."""
+    recipe = Recipe(**torch.load(run / "last.pt", map_location="cpu", weights_only=True, mmap=True)["recipe"])
+    networks = CycleGAN(**recipe.networks())
     networks.load_state_dict({key: t.float() for key, t in load_file(snapshot).items()}, strict=True)
-    return networks.requires_grad_(False).eval()
+    return recipe, networks.requires_grad_(False).eval()
 
 
 @torch.inference_mode()
@@ -127,7 +127,7 @@ def main(given: Sequence[str] | None = None) -> None:
     if not snapshots:
         raise SystemExit(f"{args.run} has no snapshots")
     for snapshot in snapshots if args.all else snapshots[-1:]:
-        networks = networks_of(args.run, snapshot)
+        _, networks = networks_of(args.run, snapshot)
         found = score(networks, trunk, photos, paintings, side=args.side, crops=args.crops)
         print(json.dumps({"snapshot": snapshot.name} | {k: round(v, 4) for k, v in found.items()}), flush=True)
 
