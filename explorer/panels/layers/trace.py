@@ -13,11 +13,12 @@ from torch import nn
 from cvcore.attribution import grad_cam
 from cvcore.foreign import class_scores
 from cvcore.receptive_field import ReceptiveField, effective_receptive_field, receptive_fields
-from cvcore.record import Layer, describe, layer_seconds, record, submodule, tensors
+from cvcore.record import Layer, describe, layer_seconds, record, submodule
 from explorer import networks
 from explorer.classes import class_named
 from explorer.figure import Extent
 from explorer.fit import Cells, Fit, fit_for, input_for
+from explorer.outputs import as_maps, class_count, class_probabilities
 from explorer.panel import Cancelled, Context, Frame, Node
 from explorer.panels.layers.controls import DEFAULT_LAYER, Params
 from explorer.panels.layers.graph import Drawn, ShownGraph, Wanted
@@ -169,17 +170,6 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
     return Trace(network, layer, maps, numbers, fit, cells, probabilities, position, cam, picture, earlier, graph)
 
 
-def class_probabilities(output: Any, classes: int) -> NDArray[np.float32] | None:
-    """(classes,) of the class scores in a network's output; None if there are none."""
-    scores = class_scores(output, classes) if classes > 0 else None
-    if scores is None:
-        return None
-    row = scores[0].float()
-    # Some networks end in their softmax.
-    already = bool((row >= 0).all()) and abs(float(row.sum()) - 1) < 1e-2
-    return (row if already else row.softmax(0)).cpu().numpy()
-
-
 def class_map(name: str, model: nn.Module, layer: str, x: torch.Tensor, chosen: int | None, classes: int) -> Cam | None:
     """Grad-CAM; None where the user's own network lets no gradient through."""
     try:
@@ -207,14 +197,6 @@ def forward(model: nn.Module, layer: str, x: torch.Tensor) -> tuple[Any, Any]:
     with torch.inference_mode(), record(model, layer, memory_format=torch.contiguous_format) as recording:
         scores = model(x.clone())  # a network may work in place
     return recording[layer], scores
-
-
-def as_maps(output: Any) -> NDArray[np.float32]:
-    """(C, h, w) of the first tensor a layer gave; other shapes than (1, C, h, w) are taken as (C, 1, 1)."""
-    first = tensors(output)[0]
-    part = first[0] if first.ndim > 1 else first
-    part = part if part.ndim == 3 else part.reshape(-1, 1, 1)
-    return part.detach().float().contiguous().cpu().numpy()
 
 
 def known_network(params: Params, model: nn.Module, x: torch.Tensor, before: Trace | None, context: Context) -> Network:
@@ -290,10 +272,6 @@ def first_choice(name: str, network: Network) -> str:
     if not maps:
         raise ValueError(f"The network {name} has no layer that gives a map.")
     return maps[len(maps) // 4]
-
-
-def class_count(name: str) -> int:
-    return len(card(name).label_names()) if "classification" in card(name).task else 0
 
 
 def nodes(layers: tuple[Layer, ...], seconds: Mapping[str, float]) -> tuple[Node, ...]:
