@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
@@ -27,6 +28,8 @@ from explorer.theme import Theme
 NETWORKS = "*.py *.pt2 *.onnx"
 WEIGHTS = "*.safetensors *.pt *.pth"
 TEXTS = "*.txt"
+EXAMPLES = "resnet.py · net.pt2 · net.onnx · torchvision:resnet50 · timm:…"
+COLOURS: tuple[Literal["RGB", "BGR"], ...] = ("RGB", "BGR")
 
 
 class FileRow(QWidget):
@@ -85,7 +88,7 @@ class Fields(QWidget):
         self._own = OwnModel("–")
         self._quiet = False
         self.place = FileRow("model_place", NETWORKS, tr("Network"), theme)
-        self.place.line.setPlaceholderText("resnet.py · net.pt2 · net.onnx · torchvision:resnet50 · timm:…")
+        self.place.line.setPlaceholderText(EXAMPLES)
         self.function = QComboBox()
         self.function.setObjectName("model_function")
         self.function.setEditable(True)
@@ -100,8 +103,7 @@ class Fields(QWidget):
         self.only = QLabel()
         self.colour = QComboBox()
         self.colour.setObjectName("model_colour")
-        self.colour.addItem(tr("red, green, blue (RGB)"), "RGB")
-        self.colour.addItem(tr("blue, green, red (BGR)"), "BGR")
+        self.colour.addItems([tr("red, green, blue (RGB)"), tr("blue, green, red (BGR)")])
         self.preset = QComboBox()
         self.preset.setObjectName("model_preset")
         for preset in PRESETS:
@@ -165,7 +167,7 @@ class Fields(QWidget):
             if own.input
             else ""
         )
-        self.colour.setCurrentIndex(self.colour.findData(own.colour))
+        self.colour.setCurrentIndex(COLOURS.index(own.colour))
         self.mean.setText(_words(own.mean))
         self.std.setText(_words(own.std))
         if self.scale.findData(own.scale) < 0:
@@ -189,7 +191,7 @@ class Fields(QWidget):
                 labels=self.labels.text(),
                 fix_keys=fix,
                 size=self.side.value(),
-                colour=self.colour.currentData(),
+                colour=COLOURS[self.colour.currentIndex()],
                 mean=_three(self.mean.text()),
                 std=_three(self.std.text()),
                 scale=self.scale.currentData(),
@@ -226,7 +228,7 @@ class Fields(QWidget):
     def _choose_preset(self, _: int) -> None:
         preset = self.preset.currentData()
         if preset is not None:
-            self.colour.setCurrentIndex(self.colour.findData(preset.colour))
+            self.colour.setCurrentIndex(COLOURS.index(preset.colour))
             self.scale.setCurrentIndex(self.scale.findData(preset.scale))
             self.mean.setText(_words(preset.mean))
             self.std.setText(_words(preset.std))

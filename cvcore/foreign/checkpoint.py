@@ -1,6 +1,8 @@
 """Reads files of weights, and never code: safetensors, or what ``torch.load(weights_only=True)`` takes."""
 
 import pickle
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from torch import Tensor
 
 from cvcore.foreign.errors import ModelError
 
+CODE = re.compile(r"Unsupported global|Unsupported class|not an allowed|blocked|unrecognized function|Can only|GLOBAL")
+"""In what torch says of a pickle that would call something."""
 ENDINGS = (".safetensors", ".pt", ".pth")
 
 
@@ -24,11 +28,13 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     try:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles in another format, which are read or refused all the same
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError("The file {file} does not exist.", file=path.name) from error
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error) or "Weights only" in str(error) or "Unsupported" in str(error):
+        if CODE.search(str(error)):
             raise ModelError(
                 "{file} holds Python code, which was not run: save the network’s state_dict() instead, best as "
                 ".safetensors.",

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cvcore import zoo
+from cvcore import foreign, zoo
 from cvcore.assets import asset
 from cvcore.download import errors
 from cvcore.sentence import SentenceError
 from explorer import i18n
 from explorer.actions import ACTIONS
+from explorer.model_trial import PRESETS
 from explorer.panel import Knob, knobs
 from explorer.registry import find_panels
 
@@ -137,6 +138,19 @@ def said_by_weights() -> dict[str, str]:
 
 
 @cache
+def said_by_own_networks() -> dict[str, str]:
+    """Sentences about the user's own networks, and the usual ways to prepare pictures for one."""
+    words = {preset.name: "preset" for preset in PRESETS}
+    for path in (*Path(foreign.__file__).parent.rglob("*.py"), *ROOT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and called(node) in ("ModelError", "WeightsMisfitError"):
+                words |= dict.fromkeys(
+                    (text for one in node.args[:2] for text in constants(one)), f"{path.name}:{node.lineno}"
+                )
+    return words
+
+
+@cache
 def table(language: str) -> dict[str, str]:
     return json.loads(asset("translations", f"{language}.json").read_text("utf-8"))
 
@@ -150,7 +164,7 @@ def test_every_panel_loads() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("collect", [said_by_tr, said_by_panels, said_by_weights])
+@pytest.mark.parametrize("collect", [said_by_tr, said_by_panels, said_by_weights, said_by_own_networks])
 def test_everything_said_is_translated(language: str, collect: Callable[[], dict[str, str]]) -> None:
     said = collect()
     assert said
@@ -182,7 +196,7 @@ def test_no_translation_is_stale(language: str) -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     used = literals | {text.capitalize() for text in literals} | said_by_tr().keys() | said_by_panels().keys()
-    used |= said_by_weights().keys()
+    used |= said_by_weights().keys() | said_by_own_networks().keys()
     assert not sorted(table(language).keys() - used)
 
 

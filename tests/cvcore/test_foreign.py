@@ -1,0 +1,561 @@
+"""Networks of the user's own: every kind of file, weights that fit or do not, and files that would run code."""
+
+import json
+import os
+import pickle
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from cvcore.foreign import (
+    ModelError,
+    Source,
+    WeightsMisfitError,
+    builders,
+    input_shape,
+    load_network,
+    load_weights,
+    try_network,
+)
+from cvcore.foreign.checkpoint import read_checkpoint
+from cvcore.foreign.exported import is_size
+from cvcore.record import describe, record
+from tests.cvcore.foreign_for_tests import PYTHON, Small, onnx_model, save_exported, save_onnx, small
+
+X = torch.linspace(-1, 1, 3 * 64 * 64).reshape(1, 3, 64, 64)
+
+
+class Evil:
+    """A pickle that makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def python_file(folder: Path, text: str = PYTHON, name: str = "net.py") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+# -- Python files
+
+
+def test_a_python_file(tmp_path: Path) -> None:
+    path = python_file(tmp_path)
+    assert builders(path) == ("text", "small", "Net")
+    network = load_network(Source(str(path), "small"))
+    assert not network.training
+    assert not any(p.requires_grad for p in network.parameters())
+    trial = try_network(network, X.clone(), [tmp_path])
+    assert trial.classes == 10
+    assert trial.outputs == ((1, 10),)
+    assert trial.maps == ("stem", "relu")
+    assert not trial.fixed
+    assert not (tmp_path / "__pycache__").exists()
+    assert str(tmp_path) not in sys.path
+
+
+def test_a_network_that_works_in_place_leaves_its_input(tmp_path: Path) -> None:
+    network, x = load_network(Source(str(python_file(tmp_path)), "small")), X.clone()
+    describe(network, x)
+    assert torch.equal(x, X)
+
+
+def test_the_outputs_of_a_dataclass_are_recorded_and_cloned(tmp_path: Path) -> None:
+    network = load_network(Source(str(python_file(tmp_path)), "small"))
+    with record(network, ["", "stem"]) as recording:
+        given = network(X.clone())
+    kept = recording[""]
+    assert type(kept) is type(given)
+    assert kept.note == "fine"
+    assert torch.equal(kept.logits, given.logits)
+    assert kept.logits is not given.logits
+    assert bool((recording["stem"] < 0).any())  # before the ReLU that works in place
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("needs", "needs in net.py needs arguments (classes)"),
+        ("text", "text in net.py gives str, not a network"),
+        ("absent", "net.py has no absent; it has text, small, Net"),
+    ],
+)
+def test_a_function_that_will_not_do(tmp_path: Path, function: str, sentence: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_network(Source(str(python_file(tmp_path)), function))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("import torch\n\ndef net():\n    return 1 / 0\n", "net.py, line 4: ZeroDivisionError: division by zero"),
+        ("def net(:\n", "net.py, line 1: SyntaxError"),
+        ("import no_such_package_anywhere\ndef net(): ...\n", "net.py, line 1: ModuleNotFoundError"),
+        ("import sys\ndef net():\n    sys.exit(3)\n", "net.py, line 3: SystemExit: 3"),
+        ("x = 1\n", "net.py has no function that makes a network without arguments."),
+    ],
+)
+def test_what_fails_in_the_file_is_said_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_network(Source(str(python_file(tmp_path, text))))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_what_fails_in_a_pass_is_said_with_its_line(tmp_path: Path) -> None:
+    text = "from torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n        return x.nothing\n"
+    network = load_network(Source(str(python_file(tmp_path, text))))
+    with pytest.raises(ModelError, match=r"^net\.py, line 4: AttributeError"):
+        try_network(network, X, [tmp_path])
+    assert not network._forward_hooks
+
+
+def test_two_files_of_one_name_have_their_own_neighbours(tmp_path: Path) -> None:
+    for name, channels in (("one", 4), ("two", 6)):
+        folder = tmp_path / name
+        folder.mkdir()
+        python_file(folder, f"WIDTH = {channels}\n", "parts.py")
+        python_file(folder, "import parts\nfrom torch import nn\ndef net():\n    return nn.Conv2d(3, parts.WIDTH, 1)\n")
+    widths = [load_network(Source(str(tmp_path / name / "net.py")))(X).shape[1] for name in ("one", "two", "one")]
+    assert widths == [4, 6, 4]
+    assert "parts" not in sys.modules
+
+
+def test_a_file_in_a_package_imports_relatively(tmp_path: Path) -> None:
+    package = tmp_path / "mine"
+    package.mkdir()
+    python_file(package, "", "__init__.py")
+    python_file(package, "from torch import nn\nclass Layer(nn.Conv2d):\n    pass\n", "layers.py")
+    path = python_file(package, "from .layers import Layer\ndef net():\n    return Layer(3, 5, 1)\n")
+    assert load_network(Source(str(path)))(X).shape[1] == 5
+
+
+def test_a_network_held_under_a_name(tmp_path: Path) -> None:
+    path = python_file(tmp_path, "from torch import nn\nmodel = nn.Conv2d(3, 7, 1)\n")
+    assert load_network(Source.parse(f"{path}:model"))(X).shape[1] == 7
+
+
+def test_too_few_channels_are_said(tmp_path: Path) -> None:
+    path = python_file(tmp_path, "from torch import nn\nmodel = nn.Sequential(nn.Conv2d(1, 7, 1))\n")
+    with pytest.raises(ModelError, match="takes 1 channels; a picture has 3"):
+        try_network(load_network(Source(str(path), "model")), X, [tmp_path])
+
+
+def test_a_size_that_only_the_code_demands_is_found(tmp_path: Path) -> None:
+    text = (
+        "from torch import nn\n"
+        "def net():\n    return nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten(), nn.Linear(2 * 64 * 64, 4))\n"
+    )
+    trial = try_network(load_network(Source(str(python_file(tmp_path, text)))), X, [tmp_path])
+    assert trial.fixed
+    assert trial.classes == 4
+
+
+def test_shared_modules_and_odd_outputs() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3, padding=1)
+            self.again = self.conv
+            self.none = nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> Any:
+            for _ in range(2 if x.mean() > 5 else 3):
+                x = self.again(x)
+            return {"all": (None, [x, 3]), "best": torch.max(x, 1)}
+
+    trial = try_network(Odd().eval(), X)
+    assert trial.maps == ("conv",)
+    assert trial.outputs[0] == (1, 3, 64, 64)
+    assert next(one for one in describe(Odd(), X) if one.name == "conv").calls == 3
+
+
+# -- torch.export
+
+
+def test_an_exported_file_keeps_its_layers(tmp_path: Path) -> None:
+    network = save_exported(tmp_path / "net.pt2")
+    made = load_network(Source(str(tmp_path / "net.pt2")))
+    assert input_shape(made) == (1, 3, 64, 64)
+    assert torch.allclose(made(X), network(X), atol=1e-5)
+    layers = {one.name: one for one in describe(made, X)}
+    assert layers["layer1.0.conv"].type == "Conv2d"
+    assert layers["layer1.0"].type == "Block"
+    assert layers["layer1.0"].shapes == ((1, 8, 32, 32),)
+    with record(made, "layer1.0.conv") as kept, record(network, "layer1.0.conv") as wanted:
+        made(X), network(X)
+    assert torch.allclose(kept["layer1.0.conv"], wanted["layer1.0.conv"], atol=1e-5)
+    assert try_network(made, X).fixed
+    with pytest.raises(ModelError, match="takes only 64 × 64 px"):
+        try_network(made, torch.zeros(1, 3, 96, 96))
+
+
+def test_an_exported_file_for_any_size(tmp_path: Path) -> None:
+    network = save_exported(tmp_path / "net.pt2", any_size=True)
+    made = load_network(Source(str(tmp_path / "net.pt2")))
+    assert input_shape(made) == (1, 3, None, None)
+    x = torch.rand(1, 3, 96, 64)
+    assert torch.allclose(made(x), network(x), atol=1e-5)
+    assert not try_network(made, x).fixed
+
+
+def test_weights_for_an_exported_file(tmp_path: Path) -> None:
+    save_exported(tmp_path / "net.pt2")
+    torch.manual_seed(1)
+    other = Small().eval()
+    save_file(other.state_dict(), tmp_path / "w.safetensors")
+    made = load_network(Source(str(tmp_path / "net.pt2"), weights=str(tmp_path / "w.safetensors")))
+    assert torch.allclose(made(X), other(X), atol=1e-5)
+
+
+def rewrite(path: Path, change: Callable[[str, bytes], tuple[str, bytes]], *more: tuple[str, bytes]) -> None:
+    with zipfile.ZipFile(path) as archive:
+        parts = [change(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (*parts, *more):
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("key", "harm"),
+    [
+        ("target", "torch.os.mkdir"),
+        ("target", "torch.hub.load"),
+        ("target", "torch.ops.load_library"),
+        ("target", "_operator.methodcaller"),
+        ("target", "torch.ops.aten.__class__.mro"),
+    ],
+)
+def test_an_exported_file_that_calls_something_else_is_refused(tmp_path: Path, key: str, harm: str) -> None:
+    path = tmp_path / "net.pt2"
+    save_exported(path)
+
+    def change(name: str, data: bytes) -> tuple[str, bytes]:
+        if not name.endswith("models/model.json"):
+            return name, data
+        program = json.loads(data)
+        program["graph_module"]["graph"]["nodes"][0][key] = harm
+        return name, json.dumps(program).encode()
+
+    rewrite(path, change)
+    with pytest.raises(ModelError, match="holds more than tensors and their operations") as caught:
+        load_network(Source(str(path)))
+    assert harm in str(caught.value)
+
+
+def test_an_exported_file_with_code_in_a_pickle_is_refused_before_it_runs(tmp_path: Path) -> None:
+    path, made = tmp_path / "net.pt2", tmp_path / "was here"
+    save_exported(path)
+    harm = pickle.dumps(Evil(made))
+    rewrite(path, lambda name, data: (name, harm if "sample_inputs" in name else data))
+    with pytest.raises(ModelError):
+        load_network(Source(str(path)))
+    assert not made.exists()
+
+
+def test_an_exported_file_with_compiled_code_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    save_exported(path)
+    rewrite(path, lambda *part: part, ("net/data/aotinductor/model/x.so", b"code"))
+    with pytest.raises(ModelError, match="aotinductor"):
+        load_network(Source(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("expression", "fine"),
+    [
+        ("2*s39", True),
+        ("Mul(Integer(2), Symbol('s39', positive=True, integer=True))", True),
+        ("Max(1, s0) + FloorDiv(s1, 2)", True),
+        ("__import__('os').mkdir('x')", False),
+        ("S('1')", False),
+        ("Symbol('s0', S('x'))", False),
+        ("Max(1, 'x')", False),
+        ("s0.x", False),
+        ("[x for x in y]", False),
+        ("print(1)", False),
+        ("(lambda: 1)()", False),
+        ("1 +", False),
+    ],
+)
+def test_expressions_for_sizes_are_arithmetic(expression: str, fine: bool) -> None:
+    assert is_size(expression) is fine
+
+
+@pytest.mark.parametrize("name", ["net.pt2", "net.onnx"])
+def test_garbage_is_said_to_be_damaged(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ModelError, match=r"is damaged, or no"):
+        load_network(Source(str(path)))
+    path.unlink()
+    with pytest.raises(ModelError, match="does not exist"):
+        load_network(Source(str(path)))
+
+
+# -- ONNX
+
+
+def test_an_onnx_file(tmp_path: Path) -> None:
+    import onnxruntime
+
+    save_onnx(tmp_path / "net.onnx")
+    network = load_network(Source(str(tmp_path / "net.onnx")))
+    wanted = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"x": X.numpy()})[0]
+    assert np.allclose(network(X).numpy(), wanted, atol=1e-5)
+    layers = {one.name: one for one in describe(network, X)}
+    assert layers["layer1.0.conv.Conv"].type == "Conv"
+    assert layers["layer1.0.conv.Conv"].parameters == 8 * 8 * 9
+    assert layers["layer1.0.Add"].shapes == ((1, 8, 32, 32),)
+    assert layers["layer1"].calls == 0
+    trial = try_network(network, X)
+    assert trial.classes == 10
+    assert not trial.fixed
+    assert torch.equal(network.to(torch.bfloat16)(X.bfloat16()).isfinite(), torch.ones(1, 10, dtype=torch.bool))
+
+
+def test_an_onnx_file_with_a_fixed_size(tmp_path: Path) -> None:
+    save_onnx(tmp_path / "net.onnx", [1, 3, 64, 64])
+    network = load_network(Source(str(tmp_path / "net.onnx")))
+    assert input_shape(network) == (1, 3, 64, 64)
+    assert try_network(network, X).fixed
+    save_onnx(tmp_path / "net.onnx", [1, 1, 28, 28])
+    with pytest.raises(ModelError, match="takes 1 channels; a picture has 3"):
+        try_network(load_network(Source(str(tmp_path / "net.onnx"))), X)
+    save_onnx(tmp_path / "net.onnx", [4, 3, 64, 64])
+    with pytest.raises(ModelError, match="takes 4 pictures at once"):
+        try_network(load_network(Source(str(tmp_path / "net.onnx"))), X)
+
+
+def test_weights_cannot_be_put_into_onnx(tmp_path: Path) -> None:
+    save_onnx(tmp_path / "net.onnx")
+    with pytest.raises(ModelError, match="has its weights in it"):
+        load_network(Source(str(tmp_path / "net.onnx"), weights="w.pt"))
+
+
+W = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
+OPERATORS: list[tuple[str, dict[str, Any], list[Any]]] = [
+    ("Conv", {"pads": [1, 0, 0, 2], "strides": [2, 1]}, [W]),
+    ("Conv", {"auto_pad": "SAME_UPPER"}, [W]),
+    ("Conv", {"group": 3, "dilations": [2, 2]}, [W[:3, :1]]),
+    ("ConvTranspose", {"strides": [2, 2], "output_padding": [1, 1]}, [W[:3]]),
+    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, []),
+    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}, []),
+    ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, []),
+    ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}, []),
+    ("BatchNormalization", {"epsilon": 0.1}, [np.float32([1, 2, 3]), np.float32([0, 1, 2]), np.float32([0, 0, 1]), np.float32([1, 2, 1])]),
+    ("Clip", {}, [np.float32(-0.2)]),
+    ("Div", {}, [np.float32([3.0])]),
+    ("Pow", {}, [np.float32(2)]),
+    ("HardSigmoid", {"alpha": 0.3}, []),
+    ("LeakyRelu", {"alpha": 0.3}, []),
+    ("Elu", {}, []),
+    ("Softmax", {"axis": 1}, []),
+    ("ReduceMean", {"axes": [2, 3], "keepdims": 0}, []),
+    ("GlobalMaxPool", {}, []),
+    ("Transpose", {"perm": [0, 2, 3, 1]}, []),
+    ("Transpose", {}, []),
+    ("Reshape", {}, [np.array([0, -1])]),
+    ("Squeeze", {}, []),
+    ("Unsqueeze", {}, [np.array([1, -1])]),
+    ("Flatten", {"axis": 2}, []),
+    ("Slice", {}, [np.array([0, -5]), np.array([9, 9999]), np.array([2, 3]), np.array([2, 1])]),
+    ("Slice", {}, [np.array([8]), np.array([0]), np.array([3]), np.array([-1])]),
+    ("LayerNormalization", {"axis": -1}, [np.linspace(1, 2, 11, dtype=np.float32)]),
+    ("Resize", {"mode": "linear"}, [np.float32([]), np.float32([1, 1, 2, 2])]),
+    ("Erf", {}, []),
+    ("Softplus", {}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "constants"), OPERATORS, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_every_operator_gives_what_the_runtime_gives(
+    name: str, attributes: dict[str, Any], constants: list[Any]
+) -> None:
+    import onnxruntime
+    from onnx import helper
+
+    from cvcore.foreign.onnx import OnnxNetwork
+
+    known = {f"c{i}": value for i, value in enumerate(constants)}
+    model = onnx_model([helper.make_node(name, ["x", *known], ["y"], **attributes)], known)
+    x = torch.randn(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+    wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x.numpy()})[0]
+    made = OnnxNetwork(model)(x)
+    assert made.shape == wanted.shape
+    assert np.allclose(made.numpy(), wanted, atol=1e-5)
+
+
+def test_subgraphs_and_several_outputs() -> None:
+    from onnx import TensorProto, helper
+
+    from cvcore.foreign.onnx import OnnxNetwork
+
+    def branch(name: str, op: str) -> Any:
+        value = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node(op, ["x", "two"], [name])], name, [], [value])
+
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["m"], keepdims=0),
+        helper.make_node("Greater", ["m", "zero"], ["b"]),
+        helper.make_node("If", ["b"], ["y"], then_branch=branch("t", "Mul"), else_branch=branch("e", "Add")),
+        helper.make_node("Split", ["x"], ["s1", "", "s3"], axis=1),
+    ]
+    model = onnx_model(nodes, {"two": np.float32(2), "zero": np.float32(0)}, outputs=("y", "s1"))
+    network = OnnxNetwork(model)
+    up, down = network(torch.ones(1, 3, 4, 4)), network(-torch.ones(1, 3, 4, 4))
+    assert torch.equal(up["y"], torch.full((1, 3, 4, 4), 2.0))
+    assert torch.equal(down["y"], torch.ones(1, 3, 4, 4))
+    assert up["s1"].shape == (1, 1, 4, 4)
+
+
+def test_onnx_without_its_packages_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModelError, match=r"pip install 'cv-explorer\[onnx\]'"):
+        load_network(Source(str(tmp_path / "net.onnx")))
+
+
+# -- packages
+
+
+@pytest.mark.parametrize("package", ["torchvision", "timm"])
+def test_a_package_that_is_not_there_is_said(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModelError, match=f"The package {package} is not installed here: pip install {package}."):
+        load_network(Source(f"{package}:resnet18"))
+
+
+def test_a_network_of_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Timm:
+        @staticmethod
+        def create_model(name: str, pretrained: bool) -> nn.Module:
+            assert not pretrained
+            if name != "small":
+                raise RuntimeError(f"Unknown model ({name})")
+            return small()
+
+    monkeypatch.setitem(sys.modules, "timm", Timm)  # type: ignore[arg-type]
+    assert isinstance(load_network(Source("timm:small")), Small)
+    with pytest.raises(ModelError, match="timm makes no large: RuntimeError: Unknown model"):
+        load_network(Source("timm:large"))
+
+
+def test_something_else_is_no_network() -> None:
+    with pytest.raises(ModelError, match=r"cat\.jpg is no network"):
+        load_network(Source("cat.jpg"))
+
+
+# -- weights
+
+
+@pytest.mark.parametrize("ending", [".pt", ".pth", ".safetensors"])
+def test_weights_that_fit(tmp_path: Path, ending: str) -> None:
+    torch.manual_seed(1)
+    given, network = Small(), small()
+    path = tmp_path / f"w{ending}"
+    state = {k: v for k, v in given.state_dict().items() if not k.endswith("num_batches_tracked")}
+    save_file(state, path) if ending == ".safetensors" else torch.save(state, path)
+    assert load_weights(network, path) is None
+    assert torch.equal(network.fc.weight, given.fc.weight)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.body."])
+@pytest.mark.parametrize("wrapper", ["", "state_dict", "ema"])
+def test_a_prefix_or_wrapper_is_found_and_applied(tmp_path: Path, prefix: str, wrapper: str) -> None:
+    torch.manual_seed(1)
+    given, network = Small(), small()
+    before = network.fc.weight.clone()
+    state = {prefix + k: v for k, v in given.state_dict().items()}
+    path = tmp_path / "w.pth"
+    torch.save({"epoch": 3, wrapper: state} if wrapper else state, path)
+    with pytest.raises(WeightsMisfitError) as caught:
+        load_weights(network, path)
+    sentence, hint = str(caught.value), caught.value.misfit.hint
+    assert f"Take “{prefix}” off the file’s keys." in sentence
+    assert ("The weights lie under" in sentence) == bool(wrapper)
+    assert hint is not None
+    assert (hint.remove, hint.wrapper) == (prefix, wrapper)
+    assert torch.equal(network.fc.weight, before)
+    assert load_weights(network, path, fix_keys=True) == hint
+    assert torch.equal(network.fc.weight, given.fc.weight)
+
+
+def test_a_prefix_that_the_file_lacks(tmp_path: Path) -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = small()
+
+    path, network = tmp_path / "w.pth", Whole()
+    torch.save(small().state_dict(), path)
+    with pytest.raises(WeightsMisfitError, match=r"Put “backbone\.” before the file’s keys"):
+        load_weights(network, path)
+    hint = load_weights(network, path, fix_keys=True)
+    assert hint is not None
+    assert hint.add == "backbone."
+
+
+def test_the_first_differing_keys_are_said_with_both_shapes(tmp_path: Path) -> None:
+    state = small().state_dict()
+    state["fc.weight"] = torch.zeros(5, 8)
+    del state["stem.bias"]
+    state["head.bias"] = torch.zeros(2)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsMisfitError) as caught:
+        load_weights(small(), tmp_path / "w.pth", fix_keys=True)
+    sentence = str(caught.value)
+    assert "w.pth does not fit the network: 16 of 18 keys do." in sentence
+    assert "fc.weight is (5, 8) in the file, (10, 8) in the network." in sentence
+    assert "Missing in the file: stem.bias." in sentence
+    assert "Only in the file: head.bias." in sentence
+    assert caught.value.misfit.hint is None
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_pickle_with_code_is_refused_before_it_runs(tmp_path: Path, new: bool) -> None:
+    path, made = tmp_path / "w.pth", tmp_path / "was here"
+    torch.save({"weight": torch.zeros(1), "x": Evil(made)}, path, _use_new_zipfile_serialization=new)
+    with pytest.raises(ModelError, match="holds Python code, which was not run"):
+        read_checkpoint(path)
+    path.write_bytes(pickle.dumps(Evil(made)))
+    with pytest.raises(ModelError):
+        read_checkpoint(path)
+    assert not made.exists()
+
+
+def test_a_whole_network_in_a_pickle_is_refused(tmp_path: Path) -> None:
+    torch.save(small(), tmp_path / "w.pt")
+    with pytest.raises(ModelError, match="holds Python code"):
+        load_weights(small(), tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("ending", [".pt", ".safetensors"])
+def test_damaged_weights(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"w{ending}"
+    with pytest.raises(ModelError, match="does not exist"):
+        read_checkpoint(path)
+    for data in (b"", b"garbage", b"\x80\x02garbage", b"PK\x03\x04" + b"\0" * 40):
+        path.write_bytes(data)
+        with pytest.raises(ModelError, match="is damaged, or no file of weights"):
+            read_checkpoint(path)
+    torch.save([torch.zeros(1)], tmp_path / "list.pt")
+    with pytest.raises(ModelError, match="holds list"):
+        read_checkpoint(tmp_path / "list.pt")
+    torch.save({"epoch": 1}, tmp_path / "none.pt")
+    with pytest.raises(WeightsMisfitError, match="holds no tensors"):
+        load_weights(small(), tmp_path / "none.pt")
