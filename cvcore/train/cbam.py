@@ -86,8 +86,8 @@ class Recipe:
     attention: str = "both"
     plan: tuple[Phase, ...] = PLAN
     batch: int = 64
-    trunk_rate: float = 3e-4
-    new_rate: float = 2e-3
+    trunk_rate: float = 1e-4
+    new_rate: float = 1e-3
     decay: float = 0.02
     smoothing: float = 0.1
     average: float = 0.998

@@ -100,7 +100,7 @@ def augmented(x: Tensor, size: int, random: np.random.Generator) -> Tensor:
 
 def accuracy(logits: Tensor, y: Tensor, k: int) -> float:
     """Share of the pictures whose class is among the k highest."""
-    return (logits.topk(k).indices == y[:, None]).any(1).double().mean().item()
+    return (logits.topk(min(k, logits.shape[1])).indices == y[:, None]).any(1).double().mean().item()
 
 
 def temperature(logits: Tensor, y: Tensor) -> float:
