@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -107,7 +108,7 @@ class WeightsDialog(QDialog):
         layout.addLayout(self._make_buttons())
         self._fill()
         screen = parent.screen().availableGeometry()
-        self.resize(min(1000, screen.width() - 80), min(720, screen.height() - 100))
+        self.resize(min(1080, screen.width() - 80), min(720, screen.height() - 100))
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh)
         self._timer.start(REFRESH_MS)
@@ -122,10 +123,12 @@ class WeightsDialog(QDialog):
         self.list.setAccessibleName(tr("Weights"))
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
-        self.list.setHeaderLabels([tr("Weights"), tr("For"), tr("Size"), tr("State")])
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setHeaderLabels([tr("Weights"), tr("For"), tr("Size"), tr("State"), tr("Licence")])
         header = self.list.header()
         header.setStretchLastSection(True)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(4, QHeaderView.ResizeMode.Stretch)  # what does not fit there is a tool tip
         self.list.currentItemChanged.connect(self._show_chosen)
         return self.list
 
@@ -147,8 +150,8 @@ class WeightsDialog(QDialog):
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(10, 8, 10, 8)
-        for widget in (self._title, self._facts, self._terms, self.accept_terms):
-            layout.addWidget(widget)
+        layout.addWidget(self._title)
+        layout.addWidget(self._facts)
         layout.addStretch(1)
         scroll = QScrollArea()
         scroll.setFrameShape(QFrame.Shape.StyledPanel)
@@ -185,7 +188,8 @@ class WeightsDialog(QDialog):
         row.addWidget(close_button)
         layout = QVBoxLayout()
         layout.setSpacing(6)
-        layout.addWidget(self.bar)
+        for widget in (self._terms, self.accept_terms, self.bar):
+            layout.addWidget(widget)
         layout.addWidget(self._message)
         layout.addLayout(row)
         return layout
@@ -193,7 +197,9 @@ class WeightsDialog(QDialog):
     def _fill(self) -> None:
         built_in_first = sorted(self._cards.values(), key=lambda card: not card.built_in)
         for card in built_in_first:
-            item = QTreeWidgetItem([tr(card.title), tr(card.task), size_words(card.megabytes) or "?", ""])
+            licence = tr(card.licence)
+            item = QTreeWidgetItem([tr(card.title), tr(card.task), size_words(card.megabytes) or "?", "", licence])
+            item.setToolTip(4, licence)
             item.setData(0, Qt.ItemDataRole.UserRole, card.name)
             item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.list.addTopLevelItem(item)
@@ -253,6 +259,7 @@ class WeightsDialog(QDialog):
         self.get_button.setText(words.get(place.state, tr("Download")))
         self.get_button.setVisible(not there and not running and bool(card.addresses or place.state == "locked"))
         self.get_button.setEnabled(allowed)
+        self.get_button.setToolTip("" if allowed else tr("The terms have to be accepted first."))
         self.cancel_button.setVisible(running)
         self.file_button.setVisible(not card.built_in and not there and not running)
         self.file_button.setEnabled(allowed)
@@ -325,6 +332,13 @@ class WeightsDialog(QDialog):
         self._downloads.forget(card.name)
         self._changed()
         self.refresh()
+
+    # -- Qt
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if (item := self.list.currentItem()) is not None:
+            self.list.scrollToItem(item, QTreeWidget.ScrollHint.PositionAtCenter)
 
 
 def _link(address: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from cvcore import zoo
@@ -275,8 +275,9 @@ def test_networks_can_be_chosen_once_their_weights_are_there(own_home: Path) -> 
     assert "mobilenet_v2_imagenet" in network_names()
 
 
-def test_the_window_opens_it_and_panels_compute_again(qtbot: QtBot) -> None:
-    settings = Settings(language="en", panels=(OpenPanel("picture", 1),))
+def test_the_window_offers_a_network_once_its_weights_are_there(qtbot: QtBot, own_home: Path) -> None:
+    """On a picture that stands still, without a restart."""
+    settings = Settings(language="en", panels=(OpenPanel("layers", 1, {"size": 64}),))
     window = MainWindow(settings, str(asset("pictures", "coffee.jpg")))
     qtbot.addWidget(window)
     window.show()
@@ -284,12 +285,18 @@ def test_the_window_opens_it_and_panels_compute_again(qtbot: QtBot) -> None:
     try:
         dock = window.desk.docks[0]
         qtbot.waitUntil(lambda: dock.result is not None, timeout=WAIT)
+        combo = dock.findChild(QWidget, "control_network").findChild(QComboBox)
+        assert isinstance(combo, QComboBox)
+        qtbot.waitUntil(lambda: combo.findData("nanodet") >= 0, timeout=WAIT)
+        assert combo.findData("mobilenet_v2_imagenet") < 0
         window.actions_by_name["show_weights"].trigger()
         assert window.weights is not None
         assert window.weights.dialog is not None
-        first = dock.result
+        (own_home / "weights").mkdir()
+        (own_home / "weights" / zoo.card("mobilenet_v2_imagenet").file).write_bytes(b"")
         window.weights._changed()
-        qtbot.waitUntil(lambda: dock.result is not first, timeout=WAIT)
+        qtbot.waitUntil(lambda: combo.findData("mobilenet_v2_imagenet") >= 0, timeout=WAIT)
+        assert combo.currentData() == "mobilenet_v2"
         window.weights.dialog.close()
     finally:
         window.close()
