@@ -45,7 +45,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("loop", "Repeat at the end", "L", "Playing", "loop", checkable=True),
     ActionSpec("slower", "Slower", "[", "Playing"),
     ActionSpec("faster", "Faster", "]", "Playing"),
-    ActionSpec("open_model", "Open a network of your own…", "Ctrl+Shift+M", "Panels", "add"),
+    ActionSpec("open_model", "Open a network of your own…", "Ctrl+Shift+M", "Panels", "layers"),
     ActionSpec("duplicate_panel", "Open the panel once more", "Ctrl+N", "Panels", "panels"),
     ActionSpec("next_panel", "Go to the next panel", "F6", "Panels"),
     ActionSpec("close_panel", "Close the panel", "Ctrl+W", "Panels"),

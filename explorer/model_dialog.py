@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from cvcore.foreign import ModelError, Trial, WeightsMisfitError, fingerprint
@@ -58,11 +59,15 @@ class ModelDialog(QDialog):
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setMinimumHeight(3 * self.fontMetrics().lineSpacing())
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setMargin(6)
         self.fix = QPushButton(tr("Apply that and try again"))
         self.fix.setObjectName("model_fix")
         self.fix.setAutoDefault(False)
         self.fix.hide()
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        cancel = buttons.button(QDialogButtonBox.StandardButton.Cancel)
+        cancel.setAutoDefault(False)
+        cancel.setIcon(QIcon())
         self.try_button = buttons.addButton(tr("Try"), QDialogButtonBox.ButtonRole.ActionRole)
         self.try_button.setObjectName("model_try")
         self.try_button.setAutoDefault(False)

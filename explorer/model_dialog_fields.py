@@ -28,8 +28,12 @@ from explorer.theme import Theme
 NETWORKS = "*.py *.pt2 *.onnx"
 WEIGHTS = "*.safetensors *.pt *.pth"
 TEXTS = "*.txt"
-EXAMPLES = "resnet.py · net.pt2 · net.onnx · torchvision:resnet50 · timm:…"
+EXAMPLES = "net.py · net.pt2 · net.onnx · timm:resnet50"
 COLOURS: tuple[Literal["RGB", "BGR"], ...] = ("RGB", "BGR")
+
+
+NOTHING = OwnModel("–")
+"""Shown before there is a network."""
 
 
 class FileRow(QWidget):
@@ -85,7 +89,7 @@ class Fields(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self._own = OwnModel("–")
+        self._own = NOTHING
         self._quiet = False
         self.place = FileRow("model_place", NETWORKS, tr("Network"), theme)
         self.place.line.setPlaceholderText(EXAMPLES)
@@ -114,8 +118,8 @@ class Fields(QWidget):
         self.std.setObjectName("model_std")
         self.scale = QComboBox()
         self.scale.setObjectName("model_scale")
-        self.scale.addItem(tr("pixels from 0 to 1"), 255.0)
-        self.scale.addItem(tr("pixels from 0 to 255"), 1.0)
+        self.scale.addItem(tr("from 0 to 1"), 255.0)
+        self.scale.addItem(tr("from 0 to 255"), 1.0)
 
         rows = QFormLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -131,10 +135,11 @@ class Fields(QWidget):
         rows.addRow(tr("Input size"), size)
         rows.addRow(tr("Colour order"), self.colour)
         rows.addRow(tr("Normalisation"), self.preset)
-        rows.addRow(tr("Starts from"), self.scale)
-        rows.addRow(tr("less the mean"), self.mean)
-        rows.addRow(tr("through the deviation"), self.std)
+        rows.addRow(tr("Pixel values"), self.scale)
+        rows.addRow(tr("Mean"), self.mean)
+        rows.addRow(tr("Standard deviation"), self.std)
 
+        self.show_model(NOTHING)
         self.place.changed.connect(self._place_edited)
         self.function.currentTextChanged.connect(self._changed)
         self.preset.activated.connect(self._choose_preset)
@@ -151,7 +156,7 @@ class Fields(QWidget):
         self._quiet = True
         self._own = own
         python = own.path is not None and own.path.suffix.lower() == ".py"
-        self.place.set_text(own.place)
+        self.place.set_text("" if own is NOTHING else own.place)
         self.function.clear()
         self.function.addItems(list(functions))
         self.function.setCurrentText(own.function or next(iter(functions), ""))
