@@ -20,7 +20,7 @@ in B. Click on the curve or on a row of the table to look at another layer. {par
 **The chosen layer** is {layer} ({shape}). With a and b its activations in A and B:
 
 - **Relative difference** ‖a − b‖ / ‖a‖ = {relative}: how long the difference is, measured by the length of a. 1 % can hardly be seen,
-  100 % means that b tells nothing about a.
+  at 100 % the difference is as long as a itself.
 - **Largest difference** max |aᵢ − bᵢ| = {largest}, **mean difference** mean |aᵢ − bᵢ| = {mean}. In channel {channel} the mean is
   {channel_mean}.
 - **Cosine** a · b / (‖a‖ ‖b‖) = {cosine}: 1 means the same direction, whatever the lengths.
@@ -28,8 +28,8 @@ in B. Click on the curve or on a row of the table to look at another layer. {par
   whether cells that are alike in A are alike in B. It works for layers with different numbers of channels, too.
 
 **Rounding** changes each weight a little: w → s · round(w / s). With int8 the step s is max|w| / 127 for each output channel, so a
-weight moves by at most half a step. Every layer adds its own error to the errors that come in: the curve climbs. It climbs
-slowly, because errors of random sign partly cancel, and because ReLU drops all that is negative.
+weight moves by at most half a step. Every layer adds its own error to the errors that come in, so the curve tends to
+climb; slowly, because errors of random sign partly cancel.
 
 **Does it matter?** Only if another class wins. A network whose first two classes are far apart bears more error than one in doubt.
 

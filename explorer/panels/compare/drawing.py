@@ -1,5 +1,7 @@
 """From trace to figure: it only picks from what was computed."""
 
+from math import ceil, floor
+
 import numpy as np
 
 from explorer.figure import (
@@ -23,7 +25,7 @@ from explorer.figure import (
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.compare.controls import Params, View
-from explorer.panels.compare.selection import listed_classes, shown_channel, shown_tiles
+from explorer.panels.compare.selection import listed_classes, shown_channel, shown_measure, shown_tiles
 from explorer.panels.compare.trace import APART, Trace
 from explorer.panels.compare.words import notes, values
 
@@ -45,70 +47,79 @@ def draw(result: Result, view: View) -> Figure:
     right = Column(
         (Row(tuple(maps)), Row(tuple(below), weights=(1.15, 1.0) if len(below) > 1 else ())), weights=(1.0, 1.0)
     )
-    return Figure(Row((left, right), weights=(1.0, 1.6)), values=values(result, view), notes=tuple(notes(result)))
+    return Figure(Row((left, right), weights=(1.1, 1.6)), values=values(result, view), notes=tuple(notes(result)))
 
 
 def curve_pane(result: Result) -> Pane:
     """The chosen measure over depth."""
     trace: Trace = result.trace
     params: Params = result.task.params
-    numbers = trace.numbers[params.measure]
-    title = tr("{measure} over depth: click on a layer", measure=tr(params.measure).capitalize())
-    logarithmic = params.measure in LOGARITHMIC and bool((numbers > 0).any())
+    measure = shown_measure(trace, params)
+    numbers = trace.numbers[measure]
+    title = tr("{measure} over depth: click on a layer", measure=capital(tr(measure)))
+    logarithmic = measure in LOGARITHMIC and bool((numbers > 0).any())
     x = np.arange(len(numbers), dtype=np.float64)
     y = np.maximum(numbers, FLOOR) if logarithmic else numbers
     marks: list[Mark] = []
-    if params.measure == "relative difference" and logarithmic:
-        marks.append(
-            Curve(np.array([0.0, max(len(x) - 1, 1)]), np.full(2, APART), label=tr("1 %"), colour=7, width=1.0,
-                  style="dashed", key="limit")
-        )  # fmt: skip
-    marks.append(Curve(x, y, label=tr(params.measure), key="curve"))
+    if measure == "relative difference" and logarithmic:
+        limit = np.array([0.0, max(len(x) - 1, 1)])
+        marks.append(Curve(limit, np.full(2, APART), colour=7, width=1.0, style="dashed", key="limit"))
+    marks.append(Curve(x, y, key="curve"))
     marks.append(Points(np.stack([x, y], axis=1), size=6.0, key="layers"))
     if np.isfinite(y[trace.chosen]):
         name = trace.pairs[trace.chosen].first.name
         chosen = np.array([[x[trace.chosen], y[trace.chosen]]])
         marks.append(Points(chosen, labels=(name,), colours=CHOSEN, size=11.0, symbol="ring", key="chosen"))
-    low = None if logarithmic or params.measure == "cosine" else 0.0
     return Pane(
         "curve",
         title,
         tuple(marks),
-        axes=(Axis(tr("layer, from the input to the output")), Axis(tr(params.measure), log=logarithmic, low=low)),
+        axes=(Axis(tr("layer, from the input to the output")), measure_axis(measure, numbers, logarithmic)),
     )
+
+
+def measure_axis(measure: str, numbers: np.ndarray, logarithmic: bool) -> Axis:
+    """Whole powers of ten, or from 0 up where that makes sense."""
+    if logarithmic:
+        known = numbers[np.isfinite(numbers) & (numbers > 0)]
+        low, high = (
+            10.0 ** round_to(float(np.log10(end))) for round_to, end in ((floor, known.min()), (ceil, known.max()))
+        )
+        return Axis(tr(measure), log=True, low=FLOOR if (numbers == 0).any() else low, high=max(high, 10 * low))
+    return Axis(tr(measure), low=None if measure == "cosine" else 0.0, high=1.0 if measure == "CKA" else None)
 
 
 def table_pane(result: Result) -> Pane:
     """All layers in numbers."""
     trace: Trace = result.trace
-    columns = [
-        TableColumn(tr("Layer")),
-        TableColumn(tr("Shape")),
+    names = ["relative difference", "cosine", "mean difference", "largest difference"]
+    titles = [
         TableColumn(tr("relative"), "%", 3),
-        TableColumn(tr("largest")),
-        TableColumn(tr("mean")),
         TableColumn(tr("cosine"), digits=5),
+        TableColumn(tr("mean")),
+        TableColumn(tr("largest")),
     ]
-    with_cka = bool(np.isfinite(trace.numbers["CKA"]).any())
-    if with_cka:
-        columns.insert(2, TableColumn("CKA", digits=4))
+    if not any(pair.cell_by_cell for pair in trace.pairs):
+        names, titles = [], []
+    if np.isfinite(trace.numbers["CKA"]).any():
+        names.insert(0, "CKA")
+        titles.insert(0, TableColumn(tr("CKA"), digits=4))
+    columns = (TableColumn(tr("Layer")), *titles, TableColumn(tr("Shape")))
     rows = []
     for i, pair in enumerate(trace.pairs):
-        row: list[str | float | int] = [
-            pair.name,
-            shape_words(pair.first.shape) + ("" if pair.same_shape else f" ↔ {shape_words(pair.second.shape)}"),
-        ]
-        if with_cka:
-            row.append(cell(trace.numbers["CKA"][i]))
-        row += [
-            cell(100 * trace.numbers["relative difference"][i]),
-            cell(trace.numbers["largest difference"][i]),
-            cell(trace.numbers["mean difference"][i]),
-            cell(trace.numbers["cosine"][i]),
-        ]
-        rows.append(tuple(row))
-    table = Table(tuple(columns), tuple(rows), selected=trace.chosen, key="table")
+        factor = {"relative difference": 100.0}
+        numbers = [cell(factor.get(name, 1.0) * trace.numbers[name][i]) for name in names]
+        shape = shape_words(pair.first.shape) + (
+            "" if pair.first.shape == pair.second.shape else f" ↔ {shape_words(pair.second.shape)}"
+        )
+        rows.append((pair.name, *numbers, shape))
+    table = Table(columns, tuple(rows), selected=trace.chosen, key="table")
     return Pane("table", tr("{count} pairs of layers", count=len(rows)), (table,))
+
+
+def capital(words: str) -> str:
+    """The first letter a capital, the others as they are."""
+    return words[:1].upper() + words[1:]
 
 
 def cell(value: float) -> str | float:
@@ -164,7 +175,7 @@ def difference_pane(result: Result, view: View) -> Pane:
     title = tr("Difference A − B")
     if trace.channel_difference is None:
         words = tr(
-            "These layers have different shapes ({first} and {second}), so their cells cannot be subtracted. "
+            "These layers ({first} and {second}) do not correspond cell by cell, so they cannot be subtracted. "
             "CKA compares them as wholes: do cells that are alike in A have a counterpart that is alike in B? "
             "1 means yes, for all pairs of cells; 0 means not at all.",
             first=shape_words(trace.pair.first.shape),
@@ -207,15 +218,22 @@ def predictions_pane(result: Result) -> Pane:
     if not rows:
         words = tr("These networks give no class scores; compare what their layers give.")
         return Pane("predictions", tr("Predictions"), (Text(words),))
+    has = [found is not None for found in result.trace.probabilities]
     columns = (
         TableColumn(tr("Class")),
-        TableColumn("A", "%", 2),
-        TableColumn("B", "%", 2),
-        TableColumn(tr("A − B"), tr("points"), 2),
+        *(TableColumn(name, "%", 2) for name, there in zip("AB", has, strict=True) if there),
+        *((TableColumn(tr("A − B"), tr("points"), 2),) if all(has) else ()),
     )
     table = Table(
         columns,
-        tuple((name, cell(100 * a), cell(100 * b), cell(100 * (a - b))) for name, a, b in rows),
+        tuple(
+            (
+                name,
+                *(cell(100 * p) for p, there in zip((a, b), has, strict=True) if there),
+                *((cell(100 * (a - b)),) if all(has) else ()),
+            )
+            for name, a, b in rows
+        ),
         key="predictions",
     )
     return Pane("predictions", tr("Predictions"), (table,))

@@ -33,8 +33,9 @@ class Pair:
     how: How
 
     @property
-    def same_shape(self) -> bool:
-        return self.first.shape == self.second.shape
+    def cell_by_cell(self) -> bool:
+        """Whether a difference of single activations says anything: layers paired by depth alone share a shape by chance."""
+        return self.how != "depth" and self.first.shape == self.second.shape
 
     @property
     def name(self) -> str:

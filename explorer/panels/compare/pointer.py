@@ -9,7 +9,7 @@ from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.compare.controls import Params, View
 from explorer.panels.compare.drawing import FLOOR
-from explorer.panels.compare.selection import shown_channel, shown_tiles
+from explorer.panels.compare.selection import shown_channel, shown_measure, shown_tiles
 from explorer.panels.compare.trace import Trace
 from explorer.panels.compare.words import number, percent
 
@@ -69,9 +69,10 @@ def probe_layer(result: Result, layer: int) -> Probe:
     if np.isfinite(numbers["CKA"]):
         said.append(f"CKA {numbers['CKA']:.4f}")
     marks: dict[str, tuple[Mark, ...]] = {"table": (Lit("table", layer),)}
-    shown = numbers[params.measure]
+    measure = shown_measure(trace, params)
+    shown = numbers[measure]
     if np.isfinite(shown):
-        y = max(shown, FLOOR) if params.measure.endswith("difference") else shown
+        y = max(shown, FLOOR) if measure.endswith("difference") else shown
         marks["curve"] = (Points(np.array([[float(layer), y]]), colours=1, size=10.0, key="probe"),)
     return Probe(" · ".join(said), marks)
 

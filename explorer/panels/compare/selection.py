@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from explorer import networks
 from explorer.i18n import language
 from explorer.panel import Result
-from explorer.panels.compare.controls import View
+from explorer.panels.compare.controls import Params, View
 from explorer.panels.compare.trace import Trace
 
 TOP = 5
@@ -16,6 +16,11 @@ TILES = 48
 
 def shown_channel(trace: Trace, view: View) -> int:
     return min(view.channel, len(trace.first) - 1, len(trace.second) - 1)
+
+
+def shown_measure(trace: Trace, params: Params) -> str:
+    """The one chosen; CKA where that cannot be told of any pair."""
+    return params.measure if np.isfinite(trace.numbers[params.measure]).any() else "CKA"
 
 
 def shown_tiles(trace: Trace, view: View) -> NDArray[np.intp]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvcore import reduced
-from cvcore.graph import execute, graph
+from cvcore.graph import deepest, execute, graph
 from cvcore.record import describe, record, tensors
 from cvcore.similarity import difference, map_cka
 from explorer import networks
@@ -21,6 +21,8 @@ from explorer.panels.compare.matching import Pair, Ran, matched
 
 APART = 0.01
 """Relative difference from which on two layers are said to differ."""
+BLOCKS = 12
+"""Blocks are the parts of the least depth at which there are so many."""
 TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -98,7 +100,7 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
         chosen = choice(pairs, params.layer)
         a, b = outputs[0][pairs[chosen].first.name], outputs[1][pairs[chosen].second.name]
         first, second = as_maps(a), as_maps(b)
-        channels = np.abs(first - second).mean((1, 2), dtype=np.float64) if first.shape == second.shape else None
+        channels = np.abs(first - second).mean((1, 2), dtype=np.float64) if pairs[chosen].cell_by_cell else None
     cells = tuple(
         Cells.of(fit, maps.shape[1], maps.shape[2], None) for fit, maps in zip(fits, (first, second), strict=True)
     )
@@ -176,10 +178,18 @@ def fitted(x: Tensor, model: nn.Module) -> Tensor:
 def layers(model: nn.Module, x: Tensor, which: str) -> list[Ran]:
     """Layers that ran once and gave a tensor, in the order in which they ran."""
     execution = execute(model, x.clone())
-    shapes = {layer.name: layer.shapes[0] for layer in describe(model, x.clone()) if layer.shapes and layer.calls == 1}
-    shown = graph(execution, 0 if which == "blocks" else 1000)
-    names = dict.fromkeys(node.name for node in shown.nodes if node.kind == "module")
-    return [Ran(name, shapes[name]) for name in names if name in shapes and len(shapes[name]) >= 2]
+    shapes = {
+        layer.name: layer.shapes[0]
+        for layer in describe(model, x.clone())
+        if layer.calls == 1 and len(layer.shapes) == 1 and len(layer.shapes[0]) >= 2
+    }
+    names: list[str] = []
+    for depth in range(1, deepest(execution) + 1) if which == "blocks" else (max(deepest(execution), 1),):
+        shown = graph(execution, depth)
+        names = list(dict.fromkeys(node.name for node in shown.nodes if node.kind == "module" and node.name in shapes))
+        if which == "blocks" and len(names) >= BLOCKS:
+            break
+    return [Ran(name, shapes[name]) for name in names]
 
 
 def compared(
@@ -190,11 +200,11 @@ def compared(
     found = {name: np.full(len(pairs), np.nan) for name in names}
     for i, pair in enumerate(pairs):
         a, b = first[pair.first.name], second[pair.second.name]
-        if a.shape == b.shape:
+        if pair.cell_by_cell:
             made = difference(a, b)
             for name, value in zip(names, (made.relative, made.largest, made.mean, made.cosine), strict=False):
                 found[name][i] = value
-        if (measure == "CKA" or a.shape != b.shape) and a.ndim == b.ndim == 4:
+        if (measure == "CKA" or not pair.cell_by_cell) and a.ndim == b.ndim == 4:
             cells = min(a.shape[2], b.shape[2]) * min(a.shape[3], b.shape[3])
             found["CKA"][i] = map_cka(a, b) if cells > 1 else np.nan
     return found

@@ -33,5 +33,9 @@ pixels, most of them near the middle.
 **Grad-CAM** shows which places speak for a class (here: {class}). A channel's weight is the mean gradient of the class score y
 over its map A: αₖ = mean(∂y/∂Aₖ). The map is max(0, Σₖ αₖ Aₖ). It tells most for the last layers.
 
+**The graph** (*Show: graph*) draws what really ran on your picture: a box for each layer or block, lines for the data with channels × rows
+× columns on them. A line that leads around a block is a shortcut: y = x + f(x), the block only has to find what is to be added. Click on a
+box to choose its layer, once more to open a block, on the frame to close it. The colours tell the kind, the time or the memory.
+
 **Trained on** {training}. **Measured:** {score}.
 """
