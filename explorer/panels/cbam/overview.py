@@ -1,0 +1,108 @@
+"""All blocks at a glance: their spatial attention over the picture, in one pane."""
+
+import numpy as np
+
+from explorer.figure import Boxes, Column, Heatmap, Image, Layout, Mark, Pane, Row, Segments, Text
+from explorer.i18n import tr
+from explorer.panel import Result
+from explorer.panels.cbam.controls import View
+from explorer.panels.cbam.maps import ATTENTION, CELL, cam_pane, channel_gate_pane, classes_pane, gate_pane
+from explorer.panels.cbam.trace import Trace
+
+ASPECT = 3.2
+"""Width to height of the pane's usual place."""
+
+
+def overview(result: Result, view: View) -> Layout:
+    """The blocks above; classes and the chosen block below."""
+    trace: Trace = result.trace
+    below: list[Pane] = []
+    weights: list[float] = []
+    for pane, weight in (
+        (classes_pane(result), 1.0),
+        (gate_pane(result, view) if trace.cam is not None else None, 0.9),
+        (cam_pane(result, view), 0.9),
+        (channel_gate_pane(trace, view), 1.3),
+    ):
+        if pane is not None:
+            below.append(pane)
+            weights.append(weight)
+    above = blocks_pane(result, view)
+    return Column((above, Row(tuple(below), weights=tuple(weights))), weights=(1.75, 1.0)) if below else above
+
+
+def blocks_pane(result: Result, view: View) -> Pane:
+    """The picture, then every block's spatial weights over it in grey."""
+    trace: Trace = result.trace
+    height, width = trace.grey.shape
+    count = len(trace.blocks) + 1
+    columns = columns_for(count, width / height)
+    rows = -(-count // columns)
+    ground = np.zeros((rows * height, columns * width, 4), np.uint8)
+    heat = np.full((rows * height, columns * width), np.nan, np.float32)
+    words = [Text(tr("The picture"), (0.0, 0.0), key="name 0")]
+    for tile in range(count):
+        left, top = place(tile, columns, width, height)
+        inside = slice(top, top + height), slice(left, left + width)
+        ground[inside][..., :3] = trace.picture if tile == 0 else trace.grey[..., None]
+        ground[inside][..., 3] = 255
+        if tile == 0:
+            continue
+        block = trace.blocks[tile - 1]
+        said = block.name
+        if block.positions is not None:
+            weight = block.positions.weight
+            low, high = float(weight.min()), float(weight.max())
+            said += f"\n{low:.2f} – {high:.2f}"
+            if view.own_range:
+                weight = (weight - low) / (high - low) if high - low > 1e-6 else np.full_like(weight, 0.5)
+            spread = block.cells.spread(weight, smooth=view.smooth, finest=max(width, height))
+            heat[inside] = spread[:height, :width]
+        words.append(Text(said, (float(left), float(top)), key=f"name {tile}"))
+    label = tr("weight, from least to largest in each map") if view.own_range else tr("weight")
+    frames = Boxes(
+        np.array([tile_box(trace.chosen + 1, columns, width, height)]), colours=CELL, width=3.0, key="chosen"
+    )
+    lines = [((c * width, 0), (c * width, rows * height)) for c in range(1, columns)]
+    lines += [((0, r * height), (columns * width, r * height)) for r in range(1, rows)]
+    ends = np.array(lines, np.float64).reshape(-1, 2, 2)
+    marks: tuple[Mark, ...] = (
+        Image(ground, key="picture"),
+        Heatmap(heat, label=label, low=0.0, high=1.0, colormap=ATTENTION, opacity=view.opacity, key="blocks"),
+        Segments(ends[:, 0], ends[:, 1], "#000000", 2.0, key="lines"),
+        frames,
+        *words,
+    )
+    title = tr("Where {count} blocks look: spatial attention of each", count=len(trace.blocks))
+    return Pane("blocks", title, marks, size=(float(columns * width), float(rows * height)))
+
+
+def columns_for(count: int, aspect: float) -> int:
+    """How many tiles of this aspect stand side by side so that all become largest in a pane of :data:`ASPECT`."""
+
+    def scale(columns: int) -> float:
+        rows = -(-count // columns)
+        return min(ASPECT / (columns * aspect), 1 / rows)
+
+    return max(range(1, count + 1), key=lambda columns: (round(scale(columns), 6), -columns))
+
+
+def place(tile: int, columns: int, width: int, height: int) -> tuple[int, int]:
+    row, column = divmod(tile, columns)
+    return column * width, row * height
+
+
+def tile_box(tile: int, columns: int, width: int, height: int) -> tuple[float, float, float, float]:
+    left, top = place(tile, columns, width, height)
+    return float(left), float(top), float(left + width), float(top + height)
+
+
+def tile_at(trace: Trace, x: float, y: float) -> tuple[int, float, float] | None:
+    """Which block's tile a place of the pane is on (-1 the picture), and where on it in parts of its width and height."""
+    height, width = trace.grey.shape
+    columns = columns_for(len(trace.blocks) + 1, width / height)
+    column, row = int(x // width), int(y // height)
+    tile = row * columns + column
+    if not 0 <= column < columns or not 0 <= tile <= len(trace.blocks) or y < 0:
+        return None
+    return tile - 1, x / width - column, y / height - row
