@@ -119,7 +119,10 @@ def save_picture(path: Path | str, frame: Frame) -> None:
         raise SaveError(tr("{path} was not saved: a picture's name ends in .png or .jpg.", path=path))
     picture = PillowImage.fromarray(frame.image)
     more: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
-    write_whole(path, lambda file: picture.save(file, kind, **more))
+    # Into memory first: Pillow's encoders write past Python's file, and then a full disk is "encoder error -2".
+    packed = io.BytesIO()
+    picture.save(packed, kind, **more)
+    write_whole(path, lambda file: file.write(packed.getbuffer()))
 
 
 def mark_arrays(mark: Mark) -> dict[str, NDArray[Any]]:
