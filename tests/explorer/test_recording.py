@@ -212,16 +212,16 @@ def test_on_a_full_disk_it_stops_with_a_sentence_and_what_is_there_plays(
     room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Recorder(tmp_path / "a.mkv")
-    monkeypatch.setattr(os, "write", FullDisk(room))
-    made.start()
-    until = time.perf_counter() + WAIT
-    sent = 0
-    while made.progress.running:
-        assert time.perf_counter() < until
-        sent += made.offer(Shot(picture(sent % 200), sent / 30))
-        time.sleep(0.001)
-    done = made.stop()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", FullDisk(room))
+        made.start()
+        until = time.perf_counter() + WAIT
+        sent = 0
+        while made.progress.running:
+            assert time.perf_counter() < until
+            sent += made.offer(Shot(picture(sent % 200), sent / 30))
+            time.sleep(0.001)
+        done = made.stop()
     assert done.error == "The recording stopped: the disk is full."
     if not done.frames and not list(tmp_path.iterdir()):
         return
@@ -250,10 +250,10 @@ def test_a_recording_without_pictures_leaves_no_file(recorder: Recorder, tmp_pat
 def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Lines(tmp_path / "a.jsonl")
     made.write({"frame": 0})
-    monkeypatch.setattr(os, "write", FullDisk(5))
-    with pytest.raises(OSError, match="No space"):
-        made.write({"frame": 1})
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", FullDisk(5))
+        with pytest.raises(OSError, match="No space"):
+            made.write({"frame": 1})
     made.close()
     assert (tmp_path / "a.jsonl").read_text() == '{"frame": 0}\n'
 
