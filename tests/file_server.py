@@ -4,6 +4,7 @@ import gzip
 import re
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class FileServer:
     etag: str = '"one"'
     script: list[Behaviour] = field(default_factory=list)
     otherwise: Behaviour | None = None
+    context: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self.requests: list[Request] = []
@@ -82,22 +84,27 @@ class FileServer:
         with connection:
             connection.settimeout(5)
             try:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    more = connection.recv(65536)
-                    if not more:
-                        return
-                    data += more
-                first, *lines = data.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
-                headers = {
-                    name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)
-                }
-                request = Request(first.split(" ")[1], headers, connection)
-                self.requests.append(request)
-                act = self.script.pop(0) if self.script else self.otherwise or good
-                act(self, request)
+                if self.context is not None:
+                    with self.context.wrap_socket(connection, server_side=True) as secret:
+                        self._talk(secret)
+                else:
+                    self._talk(connection)
             except OSError:
                 pass
+
+    def _talk(self, connection: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(65536)
+            if not more:
+                return
+            data += more
+        first, *lines = data.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
+        headers = {name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
+        request = Request(first.split(" ")[1], headers, connection)
+        self.requests.append(request)
+        act = self.script.pop(0) if self.script else self.otherwise or good
+        act(self, request)
 
     def wait_gone(self, connection: socket.socket) -> None:
         """Until the client hangs up or the server closes."""

@@ -5,7 +5,10 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
+import ssl
+import subprocess
 import threading
 import time
 import zlib
@@ -322,6 +325,36 @@ def test_a_certificate_that_proves_nothing(server: FileServer, target: Path) -> 
         fetch([f"https://127.0.0.1:{server.port}/x"], target, timing=Timing(silence=0.5, wait=Waits()))
     assert "cannot be reached" in sentence(error) or "does not answer" in sentence(error)
     assert left(target) == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_encryption_is_checked_and_kept(server: FileServer, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that nobody vouches for is refused; one that is known is taken; a redirect out of TLS is not followed."""
+    key, certificate = target.with_name("key.pem"), target.with_name("certificate.pem")
+    target.parent.mkdir()
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("no_proxy", "localhost")
+    with FileServer(DATA, context=context) as secret:
+        address = f"https://localhost:{secret.port}/file.pth"
+        waits = Waits()
+        with pytest.raises(Refused) as error:
+            fetch([address], target, timing=Timing(wait=waits))
+        assert sentence(error) == "localhost cannot prove who it is: self-signed certificate."
+        assert waits.seconds == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        secret.script = [fs.redirect(server.address())]
+        with pytest.raises(Refused) as error:
+            fetch([address], target)
+        assert sentence(error) == "localhost sends to an address without encryption, which is not followed."
+        assert server.requests == []
+        server.otherwise = fs.redirect(address)
+        secret.script = [fs.cut(100_000)]
+        assert fetch([server.address()], target, sha256=SHA, timing=Timing(wait=waits)) == SHA
+        assert secret.requests[-1].start == 100_000
 
 
 def test_mirrors(server: FileServer, target: Path) -> None:

@@ -17,7 +17,8 @@ from safetensors.torch import save as save_safetensors
 
 from cvcore import zoo
 from cvcore.download import DownloadError, Timing
-from cvcore.zoo import LicenceNeeded, WeightsError, WeightsMissing
+from cvcore.zoo import LicenceNeeded, WeightsError, WeightsMissing, store
+from cvcore.zoo.checkpoints import by_name, mapped, state_dict_of
 from tests import file_server as fs
 from tests.file_server import FileServer
 from tests.weights_for_tests import checkpoint, sha256, use_cards, write_card
@@ -91,6 +92,26 @@ def test_a_torchvision_checkpoint_fits_the_card() -> None:
     data = saved(network.state_dict())
     assert len(data) / 1e6 == pytest.approx(card.megabytes, rel=0.02)
     assert network.state_dict()["classifier.1.weight"].shape == (1000, 1280)
+
+
+@pytest.mark.parametrize("name", ["cbam_resnet50", "cyclegan_horse2zebra", "light_openpose"])
+def test_a_checkpoint_laid_out_as_the_authors_do_has_the_names_of_the_network(name: str) -> None:
+    """The tensors are one number each, so that the file is small."""
+    card = zoo.card(name)
+    if not store.buildable(card):
+        pytest.skip("this version has no such network")
+    with torch.device("meta"):
+        wanted = by_name(card.builder)(**card.arguments).state_dict()
+    keys = {
+        card.prefix + key: (torch.full((), 0.5) if like.is_floating_point() else torch.tensor(1)).expand(like.shape)
+        for key, like in wanted.items()
+    }
+    data = saved({"epoch": 7, card.state_dict: keys} if card.state_dict else keys)
+    put(card.file, data)
+    zoo.accept(card)
+    assert name in zoo.available()
+    found = mapped(card, state_dict_of(card, data, card.file))
+    assert {key: tensor.shape for key, tensor in found.items()} == {key: like.shape for key, like in wanted.items()}
 
 
 def test_listing_needs_no_torch() -> None:
