@@ -1,12 +1,13 @@
 # make run    sets everything up and starts the program          make run ARGS="--help", make run ARGS=picture.jpg
 # make test   sets everything up; formatting, types, import rules, unit tests, then the tests in a real window
 # make bench  the speed table of the README
+# make soak   an hour of random use and whether anything grows or fails      make soak ARGS="--minutes 1"
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: run setup test lint format types unit e2e bench clean
+.PHONY: run setup test lint format types unit e2e bench soak clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,6 +60,10 @@ e2e: $(VENV)/ready-dev
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m explorer.system --install xvfb xdotool
 	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
+
+soak: $(VENV)/ready-dev
+	$(BIN)/python -m explorer.system --install xvfb
+	$(BIN)/python -m tests.soak $(ARGS)
 
 format: $(VENV)/ready-dev
 	$(BIN)/ruff check --fix .

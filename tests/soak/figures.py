@@ -1,0 +1,133 @@
+"""What a soak looks at from time to time: memory, threads, open files, objects and widgets of this process."""
+
+import csv
+import gc
+import os
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TextIO
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
+
+PROC = Path("/proc/self")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look.
+
+    Args:
+        seconds: since the soak began.
+        resting: the window showed the same as at every other resting sample: only these can be compared.
+        rss: MB of memory in use by the process; 0 where the system does not tell.
+        threads: of the process, Qt's and OpenMP's among them; elsewhere than on Linux Python's own.
+        handles: open files and sockets; 0 where the system does not tell.
+        widgets: of Qt, hidden ones too.
+        objects: QObjects below the windows; only at rest, else 0.
+        python: objects that Python's garbage collector watches; only at rest, else 0.
+        frames: results that were drawn so far.
+        actions: done so far.
+        problems: found so far.
+    """
+
+    seconds: float
+    resting: bool
+    rss: float
+    threads: int
+    handles: int
+    widgets: int
+    objects: int
+    python: int
+    frames: int
+    actions: int
+    problems: int
+
+
+def rss() -> float:
+    """MB."""
+    try:
+        return int((PROC / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        return 0.0
+
+
+def threads() -> int:
+    try:
+        return len(os.listdir(PROC / "task"))
+    except OSError:
+        return threading.active_count()
+
+
+def handles() -> int:
+    try:
+        return len(os.listdir(PROC / "fd")) - 1  # the one that lists them
+    except OSError:
+        return 0
+
+
+def handle_names() -> Counter[str]:
+    """What the open files and sockets are, so that one too many can be named."""
+    found: Counter[str] = Counter()
+    try:
+        numbers = os.listdir(PROC / "fd")
+    except OSError:
+        return found
+    for number in numbers:
+        try:
+            found[os.readlink(PROC / "fd" / number).split(":[")[0]] += 1
+        except OSError:
+            continue
+    return found
+
+
+def thread_names() -> Counter[str]:
+    found: Counter[str] = Counter()
+    try:
+        for task in (PROC / "task").iterdir():
+            found[(task / "comm").read_text().strip()] += 1
+    except OSError:
+        pass
+    return found
+
+
+def left_threads() -> list[str]:
+    """Python's own threads besides the first; a _DummyThread stands for one of Qt's that once called Python."""
+    rest = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    rest = [one for one in rest if not isinstance(one, threading._DummyThread) and type(one).__name__ != "TMonitor"]
+    for one in rest:
+        one.join(10)
+    return [one.name for one in rest if one.is_alive()]
+
+
+def kinds() -> Counter[str]:
+    """How many Python objects of each kind there are."""
+    gc.collect()
+    return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+
+
+def qobjects() -> int:
+    return sum(
+        1 + len(window.findChildren(QObject)) for window in QApplication.topLevelWidgets() if not window.parent()
+    )
+
+
+class Log:
+    """The samples as CSV, each written at once: they are there however the soak ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.samples: list[Sample] = []
+        self._file: TextIO = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.DictWriter(self._file, [f.name for f in fields(Sample)])
+        self._writer.writeheader()
+
+    def add(self, sample: Sample) -> None:
+        self.samples.append(sample)
+        row = asdict(sample) | {"seconds": round(sample.seconds, 1), "rss": round(sample.rss, 1)}
+        self._writer.writerow(row)
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,127 @@
+"""The soak itself: some seconds of it, and whether its verdict can tell a leak from noise."""
+
+import logging
+import random
+import socket
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import qWarning
+from PySide6.QtWidgets import QApplication
+
+from cvcore.assets import asset
+from explorer.panel import knob, knobs
+from tests.soak.figures import Sample
+from tests.soak.problems import Problems, known_sentences
+from tests.soak.soak import Plan, Soak
+from tests.soak.values import every, random_value
+from tests.soak.verdict import growths
+
+
+def test_some_seconds_of_it(tmp_path: Path, qapp: QApplication) -> None:
+    source = f"moving:{asset('pictures', 'coffee.jpg')}?fps=30&size=320x180"
+    outcome = Soak(Plan(10, 7, source, tmp_path / "soak", pause=0.02, calm=0, actions=60, patience=0.2), qapp).run()
+    assert not outcome.failed, str(outcome)
+    assert outcome.actions >= 60
+    assert outcome.frames > 3
+    assert {"layers", "nms", "roi", "losses", "picture"} <= set(outcome.panels)
+    assert len((tmp_path / "soak" / "actions.jsonl").read_text("utf-8").splitlines()) == outcome.actions
+    assert len((tmp_path / "soak" / "samples.csv").read_text("utf-8").splitlines()) > 2
+    assert (tmp_path / "soak" / "verdict.json").exists()
+
+
+def samples(rss: list[float], **more: int) -> list[Sample]:
+    figures = {"threads": 20, "handles": 30, "widgets": 100, "objects": 500, "python": 10**6} | more
+    return [Sample(60.0 * i, True, one, *figures.values(), 0, 0, 0) for i, one in enumerate(rss)]
+
+
+@pytest.mark.parametrize(
+    ("rss", "grown"),
+    [
+        pytest.param([500.0] * 60, False, id="flat"),
+        pytest.param([500 + 30 * random.Random(i).random() for i in range(60)], False, id="noise"),
+        pytest.param([500 + (i % 7 == 0) * 400 for i in range(60)], False, id="outliers"),
+        pytest.param([500 - i for i in range(60)], False, id="falls"),
+        pytest.param([500 + 60 * (i > 15) for i in range(60)], False, id="one step"),
+        pytest.param([500 + 2.0 * i for i in range(60)], True, id="2 MB a minute"),
+        pytest.param([500 + 2.0 * i + 30 * random.Random(i).random() for i in range(60)], True, id="a leak in noise"),
+    ],
+)
+def test_a_leak_is_told_from_noise(rss: list[float], grown: bool) -> None:
+    found = {one.figure: one for one in growths(samples(rss), 0)}
+    assert found["rss"].grown is grown, str(found["rss"])
+    assert not any(one.grown for one in found.values() if one.figure != "rss")
+
+
+def test_one_handle_more_now_and_then_is_a_leak() -> None:
+    leaking = [one for i in range(24) for one in samples([500.0], handles=30 + i // 8)]
+    leaking = [Sample(60.0 * i, *list(_values(one))[1:]) for i, one in enumerate(leaking)]
+    assert [one.figure for one in growths(leaking, 0) if one.grown] == ["handles"]
+
+
+def _values(sample: Sample) -> list[float]:
+    return [getattr(sample, name) for name in Sample.__slots__]
+
+
+def test_the_warm_up_does_not_count_and_few_samples_say_nothing() -> None:
+    rising = samples([float(i * 10) for i in range(60)] + [600.0] * 30)
+    assert not any(one.grown for one in growths(rising, 60 * 60))
+    assert growths(rising[:11], 0) == ()
+
+
+def test_what_is_a_problem() -> None:
+    log = logging.getLogger("explorer.test")
+    with Problems(lambda: "something") as problems:
+        qWarning("a bad thing")
+        log.error("broken")
+        with pytest.raises(OSError, match="no network"):
+            socket.create_connection(("127.0.0.1", 9))
+        try:
+            raise KeyError("lost")
+        except KeyError:
+            log.exception("the panel failed")
+        try:
+            raise ValueError("There is no panel named ghost.")
+        except ValueError:
+            log.exception("the panel failed")
+    assert [what.partition("(")[0] for what in problems.found] == [
+        "Qt: a bad thing",
+        "ERROR explorer.test: broken",
+        "connected to ",
+        "ERROR explorer.test: the panel failed",
+    ]
+    assert dict(problems.expected) == {"There is no panel named ghost.": 1}
+
+
+def test_only_the_programs_own_sentences_are_expected() -> None:
+    known = known_sentences()
+    assert known.fullmatch("x.png was not saved: the disk is full.")
+    assert not known.fullmatch("list index out of range")
+    assert not known.fullmatch("Tensors must have same number of dimensions: got 3 and 4")
+
+
+def test_values_fit_their_knobs() -> None:
+    from dataclasses import make_dataclass
+
+    kinds = {
+        "count": knob(3, 1, 9, step=2),
+        "share": knob(0.5, 0.0, 1.0),
+        "large": knob(10, 1, 4096, log=True),
+        "word": knob("a", choices=("a", "b")),
+        "flag": knob(False),
+    }
+    made = make_dataclass(
+        "Params", [(name, type(field.default), field) for name, field in kinds.items()], frozen=True
+    )()
+    found = {name: one for name, (_, one) in knobs(made).items()}
+    chance = random.Random(0)
+    drawn = {
+        name: {random_value(one, getattr(made, name), None, chance) for _ in range(300)} for name, one in found.items()
+    }
+    assert drawn["count"] == {1, 3, 5, 7, 9}
+    assert min(drawn["share"]) == 0.0
+    assert max(drawn["share"]) == 1.0
+    assert min(drawn["large"]) == 1
+    assert max(drawn["large"]) == 4096
+    assert drawn["word"] == {"a", "b"} == set(every(found["word"], None))
+    assert drawn["flag"] == {True, False}
