@@ -90,6 +90,8 @@ class _Nested:
         return found
 
     def placed(self) -> Placed:
+        if not self.graph.nodes:
+            return Placed((), (), (0.0, 0.0))
         hops = self.hops()
         edges: dict[int, dict[Part, None]] = {}
         names: list[list[tuple[int, Part]]] = []
