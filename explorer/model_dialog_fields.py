@@ -64,7 +64,8 @@ class FileRow(QWidget):
 
     def set_text(self, text: str) -> None:
         self.line.setText(text)
-        self.line.setCursorPosition(0)
+        self.line.end(False)  # the file's own name is what matters of a long path
+        self.line.setToolTip(text)
 
     def _browse(self) -> None:
         start = str(Path(self.text()).parent) if self.text() else ""

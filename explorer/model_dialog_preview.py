@@ -54,7 +54,7 @@ class Preview(QWidget):
         image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
         mode = Qt.TransformationMode.SmoothTransformation
         self._picture.setPixmap(QPixmap.fromImage(image).scaled(SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio, mode))
-        means = ", ".join(f"{mean:.2f}".replace("-", "−") for mean in values.mean((1, 2)))
+        means = ", ".join(f"{round(float(mean), 2) + 0.0:.2f}" for mean in values.mean((1, 2)))
         text = tr(
             "3 × {height} × {width} numbers from {low:.2f} to {high:.2f}; mean of each channel {means}.",
             height=height,
