@@ -73,7 +73,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def get(server: FileServer, target: Path, waits: Waits | None = None, **how: Any) -> str:
-    how = {"sha256": SHA, "timing": Timing(silence=0.5, wait=waits or Waits()), **how}
+    how = {"sha256": SHA, "timing": Timing(silence=10, wait=waits or Waits()), **how}
     return fetch([server.address()], target, **how)
 
 
@@ -133,7 +133,7 @@ def test_a_cut_download_goes_on_where_it_ended(server: FileServer, target: Path,
 
 def test_a_stall_is_given_up_and_gone_on_from(server: FileServer, target: Path) -> None:
     server.script = [fs.stall(100_000), fs.silent]
-    assert get(server, target) == SHA
+    assert get(server, target, timing=Timing(silence=1.5, wait=Waits())) == SHA
     assert [request.start for request in server.requests] == [None, 100_000, 100_000]
 
 
@@ -322,7 +322,7 @@ def test_a_redirect_never_takes_the_encryption_away() -> None:
 def test_a_certificate_that_proves_nothing(server: FileServer, target: Path) -> None:
     """TLS is spoken to a server that has none: no fallback to plain HTTP."""
     with pytest.raises(DownloadError) as error:
-        fetch([f"https://127.0.0.1:{server.port}/x"], target, timing=Timing(silence=0.5, wait=Waits()))
+        fetch([f"https://127.0.0.1:{server.port}/x"], target, timing=Timing(silence=0.5, retries=1, wait=Waits()))
     assert "cannot be reached" in sentence(error) or "does not answer" in sentence(error)
     assert left(target) == []
 
@@ -633,7 +633,7 @@ BEHAVIOURS = st.one_of(
 )
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(script=st.lists(BEHAVIOURS, max_size=7), known=st.booleans(), mirror=st.booleans())
 def test_whatever_the_server_does_the_file_is_right_or_absent(
     script: list[fs.Behaviour], known: bool, mirror: bool, tmp_path_factory: pytest.TempPathFactory
@@ -655,6 +655,7 @@ def test_whatever_the_server_does_the_file_is_right_or_absent(
         # A server that behaves then gives the file, whatever part is there.
         server.script, server.data, server.etag = [], DATA, '"three"'
         if not target.exists():
-            fetch(addresses, target, sha256=SHA if known else "", check=whole, timing=timing)
+            patient = Timing(silence=20, wait=Waits())
+            fetch(addresses, target, sha256=SHA if known else "", check=whole, timing=patient)
         assert target.read_bytes() in right
         assert left(target) == ["file.pth"]

@@ -23,7 +23,7 @@ from tests import file_server as fs
 from tests.file_server import FileServer
 from tests.weights_for_tests import checkpoint, sha256, use_cards, write_card
 
-FAST = Timing(silence=0.5, retries=1, wait=lambda seconds: False)
+FAST = Timing(silence=10, retries=1, wait=lambda seconds: False)
 ONES, TWOS = checkpoint(1.0), checkpoint(2.0)
 
 
