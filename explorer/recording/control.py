@@ -177,8 +177,8 @@ class RecordControl(QObject):
             self._action.setIcon(dot(self._theme.muted, recording=self.recording))
         if not self.recording:
             self._action.setIconText(tr("Record"))
-            style = Qt.ToolButtonStyle
-            self.button.setToolButtonStyle(style.ToolButtonIconOnly)
+            self.button.setToolTip(self._action.toolTip())
+            self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
 
     def _show_choices(self) -> None:
         for action in self._group.actions():
@@ -197,10 +197,9 @@ class RecordControl(QObject):
         if self._theme is not None:
             self._action.setIcon(dot(self._theme.muted, recording=True))
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        words = f"{clock(now.seconds)}  {in_bytes(now.bytes)}"
-        if now.dropped:
-            words += "  " + tr("{count} dropped", count=now.dropped)
-        self._action.setIconText(words)
+        self._action.setIconText(f"{clock(now.seconds)}  {in_bytes(now.bytes)}")
+        # Beside them the toolbar has no room at 1366 pixels.
+        self.button.setToolTip(tr("Recording: {count} pictures dropped", count=now.dropped))
 
     # -- pictures
 
@@ -274,7 +273,9 @@ def clock(seconds: float) -> str:
 
 def in_bytes(count: int) -> str:
     """``3.4 MB``."""
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    if count >= 1e9:
+        return f"{count / 1e9:.2f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
 
 
 def dot(colour: str, *, recording: bool) -> QIcon:
