@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -52,7 +52,7 @@ def test_a_double_click_on_a_box_is_a_click_and_beside_it_fits(qtbot: QtBot) -> 
     QTest.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place(canvas, 280, 65))
     assert [spot.index for spot in picked] == [2]  # type: ignore[attr-defined]
     assert view.wanted is not None
-    QTest.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
+    QTest.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place(canvas, 412, 190))
     assert view.wanted is None
 
 
