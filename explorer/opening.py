@@ -82,7 +82,7 @@ class Opener(QObject):
     # -- actions
 
     def open_file(self) -> None:
-        kinds = f"{tr('Pictures and videos')} ({FILES} {FILES.upper()});;{tr('All files')} (*)"
+        kinds = f"{tr('Pictures, videos and bundles')} ({FILES} {FILES.upper()});;{tr('All files')} (*)"
         path, _ = QFileDialog.getOpenFileName(self._window, tr("Open a picture, video or bundle"), self.folder, kinds)
         if path:
             self.folder = str(Path(path).parent)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from desktop import Desktop, wait_until
 from PIL import Image
 from program import Program
@@ -15,6 +16,7 @@ from test_explorer import TITLE, choose_file, opened, source
 PICTURES = Path(__file__).resolve().parents[2] / "assets" / "pictures"
 
 
+@pytest.mark.timeout(300)
 def test_a_recording_is_killed_and_played(start: Callable[..., Program], desktop: Desktop, out: Path) -> None:
     program = opened(start("--language", "en", f"moving:{PICTURES / 'coffee.jpg'}?size=640x360"))
     desktop.key("ctrl+r")
@@ -45,22 +47,24 @@ def test_a_recording_is_killed_and_played(start: Callable[..., Program], desktop
     assert again.wait_end() == 0
 
 
+@pytest.mark.timeout(300)
 def test_a_bundle_is_saved_and_opened_again(
     start: Callable[..., Program], desktop: Desktop, tmp_path: Path, out: Path
 ) -> None:
     program = opened(start("--language", "en", PICTURES / "dog.jpg"))
     target = tmp_path / "one result.cvbundle"
     desktop.key("ctrl+shift+b")
-    program.find(kind="QFileDialog")
+    program.find(kind="QLineEdit", where=lambda place: place.focus and place.name == "fileNameEdit", timeout=60)
     desktop.key("ctrl+a")
     choose_file(program, desktop, target)
     wait_until(target.exists, "the bundle", 60)
     desktop.key("ctrl+b")
-    program.find(name="source_label", where=lambda place: ".jpg" in place.text and "dog" not in place.text)
+    program.find(name="source_label", where=lambda place: ".jpg" in place.text and "dog" not in place.text, timeout=60)
     desktop.key("ctrl+o")
+    program.find(kind="QLineEdit", where=lambda place: place.focus and place.name == "fileNameEdit", timeout=60)
     choose_file(program, desktop, target)
     program.find(
-        name="banner", where=lambda place: place.text.startswith("Computed again and the same, bit for bit"), timeout=60
+        name="banner", where=lambda place: place.text.startswith("Computed again and the same, bit for bit"), timeout=90
     )
     source(program, target.name)
     desktop.screenshot(out / "bundle.png")
