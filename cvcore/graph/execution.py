@@ -331,6 +331,11 @@ class _Functions(TorchFunctionMode):
 
 
 class _Kernels(TorchDispatchMode):
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; otherwise torch would import its compiler, a second and a half of work, for the first pass."""
+        return False
+
     def __init__(self, tracer: _Tracer) -> None:
         super().__init__()
         self.tracer = tracer
