@@ -60,7 +60,7 @@ def draw(result: Result, view: View) -> Figure:
                 graph_pane(trace.graph, params.graph_colour, trace.layer),
                 Row((*above, *below[:-2]), weights=(*widths, *([1.0] * len(below[:-2])))),
             ),
-            weights=(1.45, 1.0),
+            weights=(1.6, 1.0),
         )
         return Figure(layout, values=values(result, channel), notes=tuple(notes(result)))
     return Figure(

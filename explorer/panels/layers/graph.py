@@ -19,6 +19,8 @@ BOX_HEIGHT, LOW_HEIGHT = 38.0, 28.0
 LETTER, SMALL_LETTER = 6.9, 5.9
 """Mean width of a letter in a box's title and in its second line, in the graph's units."""
 WIDEST = 132.0
+ASPECT = 3.9
+"""Width over height of the pane, about, beside the controls on a small screen and on a large one."""
 MARGIN = 14.0
 FOOT = 0.13
 """Room under the graph for what its colours mean, in parts of its height."""
@@ -94,7 +96,7 @@ class Drawn:
             sizes = [size(node, *line) for node, line in zip(made.nodes, lines, strict=True)]
             gap = max(46.0, 5.0 * max((len(label(edge)) for edge in made.edges), default=0) + 26.0)
             seconds = graphs.node_seconds(made, self.seconds) if timed and self.seconds else ()
-            placed = graphs.layout(made, sizes, gap=gap)
+            placed = graphs.layout(made, sizes, gap=gap, aspect=ASPECT)
             if len(self._shown) > 32:
                 self._shown.clear()
             self._shown[key] = ShownGraph(made, placed, lines, seconds, self.deepest)
