@@ -348,7 +348,7 @@ def test_actions_carry_their_keys_in_the_tool_tip(open_window: Any) -> None:
     window = open_window()
     set_language("en")
     action: QAction = window.actions_by_name["open_file"]
-    assert action.toolTip() == "Open a picture or video (Ctrl+O)"
+    assert action.toolTip() == "Open a picture, video or bundle (Ctrl+O)"
 
 
 def test_cameras_are_listed_by_name_and_asked_for_a_resolution(
