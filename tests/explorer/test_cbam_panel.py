@@ -43,7 +43,7 @@ from explorer.panels.cbam.controls import (
 )
 from explorer.panels.cbam.formulas import formula, window_sums
 from explorer.panels.cbam.maps import change
-from explorer.panels.cbam.overview import columns_for, tile_at
+from explorer.panels.cbam.overview import FINEST, columns_for, tile_at
 from explorer.panels.cbam.selection import top_classes
 from explorer.panels.cbam.stages import CONVOLUTION, INPUT, MLP, NORM, SPATIAL_MULTIPLY
 
@@ -391,17 +391,16 @@ def test_what_is_no_longer_wanted_stops() -> None:
 
 def test_the_overview_shows_every_gate_over_the_picture(usual: Result) -> None:
     trace: Trace = usual.trace
-    heat = mark(draw(usual, View(own_range=False)), "blocks", Heatmap).values
-    height, width = trace.grey.shape
-    columns = columns_for(8, width / height)
-    assert np.isnan(heat[:height, :width]).all()  # the picture itself
+    shown = mark(draw(usual, View(own_range=False, smooth=False)), "blocks", Heatmap)
+    columns = columns_for(8, trace.grey.shape[1] / trace.grey.shape[0])
+    assert shown.extent == (0, 0, columns * trace.grey.shape[1], -(-8 // columns) * trace.grey.shape[0])
+    height, width = (side // tiles for side, tiles in zip(shown.values.shape, (-(-8 // columns), columns), strict=True))
+    assert np.isnan(shown.values[:height, :width]).all()  # the picture itself
     for number, block in enumerate(trace.blocks, 1):
         row, column = divmod(number, columns)
-        tile = heat[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        tile = shown.values[row * height : (row + 1) * height, column * width : (column + 1) * width]
         assert block.positions is not None
-        np.testing.assert_array_equal(
-            tile, block.cells.spread(block.positions.weight, smooth=False, finest=max(width, height))
-        )
+        np.testing.assert_array_equal(tile, block.cells.spread(block.positions.weight, smooth=False, finest=FINEST))
     own = mark(draw(usual, View()), "blocks", Heatmap).values
     assert np.nanmin(own) == 0
     assert np.nanmax(own) == 1
@@ -417,7 +416,7 @@ def test_the_overviews_tiles_leave_no_row_empty(count: int, aspect: float) -> No
 
 def test_the_chosen_block_has_all_its_numbers(detailed: Result) -> None:
     trace: Trace = detailed.trace
-    figure = draw(detailed, View(tiles=6))
+    figure = draw(detailed, View(tiles=6, smooth=False))
     channels, positions = trace.block.channels, trace.block.positions
     assert channels is not None
     assert positions is not None

@@ -179,11 +179,17 @@ class View:
     variant: str = knob(AVERAGE_ONLY, choices=CHANGES[1:], label="Variant", when=lambda params: params.show == VARIANTS)
     own_range: bool = knob(
         True,
-        label="Own colours for each map",
-        help="On: the brightest colour is the largest weight of that map. Off: all maps from 0 to 1, so that they can be compared.",
+        label="Own range for each map and its bars",
+        help="On: the colours go from the least weight of that map to its largest, and the axis of the bars likewise. Off: from 0 to 1, so "
+        "that blocks can be compared.",
     )
     opacity: float = knob(0.65, 0.0, 1.0, label="Opacity of the maps on the picture")
-    smooth: bool = knob(False, label="Smooth maps", help="Interpolates between cells instead of showing each.")
+    smooth: bool = knob(
+        True,
+        label="Smooth maps",
+        help="Interpolates between cells instead of showing each. Step by step each is shown.",
+        when=lambda params: params.show != STEPS,
+    )
     order: str = knob(BY_NUMBER, choices=ORDERS, label="Order of the channels", help="Of the bars.")
     tiles: int = knob(12, 1, 64, label="Channels shown", help="The chosen one and the strongest.", when=_in_detail)
     place: tuple[float, float] | None = knob(None, kind="hidden")

@@ -7,7 +7,7 @@ from explorer.figure import Axis, Bars, Boxes, Colormap, Curve, Heatmap, Image, 
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.cbam.block import Array
-from explorer.panels.cbam.controls import BY_WEIGHT, View
+from explorer.panels.cbam.controls import BY_WEIGHT, STEPS, View
 from explorer.panels.cbam.selection import (
     cell_of,
     channel_order,
@@ -52,15 +52,16 @@ def map_pane(
 ) -> Pane:
     """One number a cell of the chosen block, over the picture in grey."""
     trace: Trace = result.trace
+    smooth = view.smooth and trace.params.show != STEPS
     heat = Heatmap(
-        trace.block.cells.spread(values, smooth=view.smooth, finest=256),
+        trace.block.cells.spread(values, smooth=smooth, finest=256),
         label=label,
         low=ends[0],
         high=ends[1],
         colormap=colormap,
         opacity=view.opacity,
         extent=whole(result),
-        smooth=view.smooth,
+        smooth=smooth,
     )
     marks = (Image(trace.grey, extent=whole(result)), heat, *chosen_cell(result, view), *more)
     return Pane(key, title, marks, space="picture", size=picture_size(result))
@@ -133,11 +134,12 @@ def channel_gate_pane(trace: Trace, view: View) -> Pane | None:
         return None
     weight, gate = channels.weight, channels.gate
     title = tr("Channel attention Mc of {block}", block=trace.block.name)
+    low, high = float(min(weight.min(), gate.min())), float(max(weight.max(), gate.max()))
+    ends = (max(0.0, low - 0.2 * (high - low)), high + 0.1 * (high - low))
+    if not view.own_range or high - low < 1e-3:
+        ends = (0.0, max(1.0, 1.05 * high))
     beside = None if np.array_equal(weight, gate) else (gate, tr("as worked out"))
-    return bars_pane(
-        trace, view, "channel_gate", title, weight, tr("weight"), ends=(0.0, max(1.0, 1.05 * float(weight.max()))),
-        beside=beside,
-    )  # fmt: skip
+    return bars_pane(trace, view, "channel_gate", title, weight, tr("weight"), ends=ends, beside=beside)
 
 
 def tiles_pane(trace: Trace, view: View, key: str, title: str, values: NDArray[np.floating]) -> Pane:
@@ -196,13 +198,14 @@ def classes_pane(result: Result, now: Array | None = None, before: Array | None 
             colours=NOW, horizontal=True, selected=chosen, key="classes",
         )  # fmt: skip
         return Pane("classes", tr("Most likely of {count} classes", count=len(names)), (bars,), axes=axes)
+    axes = (Axis(tr("probability and change"), "%", low=0.0, high=100.0), Axis(""))
     values = 100 * np.stack((now[best], before[best]), 1).astype(np.float64)  # (n, 2)
     labels = [label for i, (a, b) in zip(best, values, strict=True) for label in (f"{names[i]} {change(a - b)}", "")]
     bars = Bars(
         values.reshape(-1), tuple(labels), label=tr("probability"), colours=[NOW, BEFORE] * len(best), horizontal=True,
         key="classes",
     )  # fmt: skip
-    return Pane("classes", tr("Now (blue), unchanged (grey), points of change"), (bars,), axes=axes)
+    return Pane("classes", tr("Now (blue), unchanged (grey)"), (bars,), axes=axes)
 
 
 def change(points: float) -> str:

@@ -1,34 +1,32 @@
 """All blocks at a glance: their spatial attention over the picture, in one pane."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from explorer.figure import Boxes, Column, Heatmap, Image, Layout, Mark, Pane, Row, Segments, Text
 from explorer.i18n import tr
 from explorer.panel import Result
+from explorer.panels.cbam.block import Array
 from explorer.panels.cbam.controls import View
 from explorer.panels.cbam.maps import ATTENTION, CELL, cam_pane, channel_gate_pane, classes_pane, gate_pane
 from explorer.panels.cbam.trace import Trace
 
-ASPECT = 3.2
+ASPECT = 2.5
 """Width to height of the pane's usual place."""
+FINEST = 144
+"""Samples along the longer side of a tile's map."""
 
 
 def overview(result: Result, view: View) -> Layout:
-    """The blocks above; classes and the chosen block below."""
+    """All blocks with the chosen one's channels under them; beside them classes, the chosen map and Grad-CAM."""
     trace: Trace = result.trace
-    below: list[Pane] = []
-    weights: list[float] = []
-    for pane, weight in (
-        (classes_pane(result), 1.0),
-        (gate_pane(result, view) if trace.cam is not None else None, 0.9),
-        (cam_pane(result, view), 0.9),
-        (channel_gate_pane(trace, view), 1.3),
-    ):
-        if pane is not None:
-            below.append(pane)
-            weights.append(weight)
-    above = blocks_pane(result, view)
-    return Column((above, Row(tuple(below), weights=tuple(weights))), weights=(1.75, 1.0)) if below else above
+    above, channels = blocks_pane(result, view), channel_gate_pane(trace, view)
+    left: Layout = above if channels is None else Column((above, channels), weights=(1.9, 1.0))
+    beside = [classes_pane(result), gate_pane(result, view), cam_pane(result, view)]
+    shown = tuple(pane for pane in beside if pane is not None)
+    right = Column(shown, weights=(1.3, 1.0, 1.0)[: len(shown)])
+    return Row((left, right), weights=(2.0, 1.0))
 
 
 def blocks_pane(result: Result, view: View) -> Pane:
@@ -39,7 +37,9 @@ def blocks_pane(result: Result, view: View) -> Pane:
     columns = columns_for(count, width / height)
     rows = -(-count // columns)
     ground = np.zeros((rows * height, columns * width, 4), np.uint8)
-    heat = np.full((rows * height, columns * width), np.nan, np.float32)
+    maps = dict(tile_maps(trace, view))
+    fine_height, fine_width = next((values.shape for values in maps.values()), (1, 1))
+    heat = np.full((rows * fine_height, columns * fine_width), np.nan, np.float32)
     words = [Text(tr("The picture"), (0.0, 0.0), key="name 0")]
     for tile in range(count):
         left, top = place(tile, columns, width, height)
@@ -51,13 +51,9 @@ def blocks_pane(result: Result, view: View) -> Pane:
         block = trace.blocks[tile - 1]
         said = block.name
         if block.positions is not None:
-            weight = block.positions.weight
-            low, high = float(weight.min()), float(weight.max())
-            said += f"\n{low:.2f} – {high:.2f}"
-            if view.own_range:
-                weight = (weight - low) / (high - low) if high - low > 1e-6 else np.full_like(weight, 0.5)
-            spread = block.cells.spread(weight, smooth=view.smooth, finest=max(width, height))
-            heat[inside] = spread[:height, :width]
+            said += f"\n{block.positions.weight.min():.2f} – {block.positions.weight.max():.2f}"
+            left_cell, top_cell = place(tile, columns, fine_width, fine_height)
+            heat[top_cell : top_cell + fine_height, left_cell : left_cell + fine_width] = maps[tile]
         words.append(Text(said, (float(left), float(top)), key=f"name {tile}"))
     label = tr("weight, from least to largest in each map") if view.own_range else tr("weight")
     frames = Boxes(
@@ -68,13 +64,34 @@ def blocks_pane(result: Result, view: View) -> Pane:
     ends = np.array(lines, np.float64).reshape(-1, 2, 2)
     marks: tuple[Mark, ...] = (
         Image(ground, key="picture"),
-        Heatmap(heat, label=label, low=0.0, high=1.0, colormap=ATTENTION, opacity=view.opacity, key="blocks"),
+        Heatmap(
+            heat,
+            label=label,
+            low=0.0,
+            high=1.0,
+            colormap=ATTENTION,
+            opacity=view.opacity,
+            extent=(0.0, 0.0, float(columns * width), float(rows * height)),
+            key="blocks",
+        ),
         Segments(ends[:, 0], ends[:, 1], "#000000", 2.0, key="lines"),
         frames,
         *words,
     )
     title = tr("Where {count} blocks look: spatial attention of each", count=len(trace.blocks))
     return Pane("blocks", title, marks, size=(float(columns * width), float(rows * height)))
+
+
+def tile_maps(trace: Trace, view: View) -> Iterator[tuple[int, Array]]:
+    """By tile, the weights as an even grid over the picture."""
+    for tile, block in enumerate(trace.blocks, 1):
+        if block.positions is None:
+            continue
+        weight = block.positions.weight
+        if view.own_range:
+            low, high = float(weight.min()), float(weight.max())
+            weight = (weight - low) / (high - low) if high - low > 1e-6 else np.full_like(weight, 0.5)
+        yield tile, block.cells.spread(weight, smooth=view.smooth, finest=FINEST)
 
 
 def columns_for(count: int, aspect: float) -> int:

@@ -102,5 +102,5 @@ def gates_pane(trained: Array, variant: Variant) -> Pane:
         Curve(x, trained, tr(CHANGES[0]), 7, 2.0, key="trained"),
         Curve(x, variant.gate, tr(variant.name), 1, 2.0, key="variant"),
     )
-    axes = (Axis(tr("channel")), Axis(tr("weight"), low=0.0, high=1.0))
+    axes = (Axis(tr("channel")), Axis(tr("weight")))
     return Pane("gates", tr("Channel weights"), marks, axes=axes)
