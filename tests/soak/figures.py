@@ -3,7 +3,9 @@
 import csv
 import gc
 import os
+import sys
 import threading
+import traceback
 from collections import Counter
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -100,6 +102,18 @@ def left_threads() -> list[str]:
     for one in rest:
         one.join(10)
     return [one.name for one in rest if one.is_alive()]
+
+
+def stacks() -> str:
+    """What every thread is doing, innermost call last."""
+    names = {one.ident: one.name for one in threading.enumerate()}
+    lines = []
+    for ident, frame in sys._current_frames().items():
+        calls = [
+            f"{Path(call.filename).name}:{call.lineno} {call.name}" for call in traceback.extract_stack(frame)[-8:]
+        ]
+        lines.append(f"{names.get(ident, ident)}: {' > '.join(calls)}")
+    return "\n".join(lines)
 
 
 def kinds() -> Counter[str]:

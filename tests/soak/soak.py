@@ -20,8 +20,9 @@ from tests.soak.problems import Problems
 from tests.soak.user import SIZES, User
 from tests.soak.verdict import Growth, growths
 
-STUCK = 120.0
-"""Seconds without a result, while something can be seen and moves, after which the program counts as hanging."""
+STUCK, BUSY = 120.0, 40.0
+"""Seconds without a result, while something can be seen and moves, after which the program counts as hanging, if it had so many
+seconds of the processor by then: on a machine with much else to do, compiling the operators alone can take minutes."""
 TOUR_SHARE = 0.3
 """Of the time, at most, for opening everything once."""
 
@@ -95,6 +96,21 @@ class Outcome:
         return "\n".join(lines)
 
 
+class Since:
+    """A moment, on the clock and in the processor's time that the process had."""
+
+    def __init__(self) -> None:
+        self._clock, self._busy = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._clock
+
+    def is_long(self, seconds: float) -> bool:
+        """So many seconds ago, with work done since; ten times as many without."""
+        worked = time.process_time() - self._busy >= BUSY
+        return self.seconds() > (seconds if worked else 10 * seconds)
+
+
 class Soak:
     """One run, driven by the event loop it runs in."""
 
@@ -106,7 +122,7 @@ class Soak:
         self._application = application
         self._problems = Problems(lambda: f"action {self.actions}: {self.doing}")
         self._last: dict[int, Any] = {}
-        self._drawn = time.perf_counter()
+        self._drawn = Since()
         self._steps: Iterator[float] = iter(())
         self._began = 0.0
         self._counts: list[tuple[Counter[str], Counter[str], Counter[str]]] = []
@@ -146,7 +162,7 @@ class Soak:
         for thread in figures.left_threads():
             self._problems.add(f"the thread {thread} did not end")
         growth = growths(self._log.samples, self._warm)
-        more = [after - before for before, after in zip(*self._counts[:: len(self._counts) - 1], strict=True)]
+        more = [after - before for before, after in zip(self._counts[0], self._counts[-1], strict=True)]
         most_common = [dict(one.most_common(40)) for one in more]
         return Outcome(
             seed=self.plan.seed, seconds=seconds, actions=self.actions, frames=self.frames,
@@ -210,9 +226,10 @@ class Soak:
             yield from self._until(self._is_full, 10)
         self._settle()
         self._sample(resting=True)
-        if self._warm or not self._counts:
-            self._counts.append((figures.kinds(), figures.handle_names(), figures.thread_names()))
-            del self._counts[2:-1]
+        self._counts.append((figures.kinds(), figures.handle_names(), figures.thread_names()))
+        if not self._warm:
+            del self._counts[:-1]  # what comes is compared with the last one before it counts
+        del self._counts[1:-1]
 
     def _is_computed(self) -> bool:
         return all(
@@ -225,11 +242,12 @@ class Soak:
         return self.window.player.state.history >= 60
 
     def _until(self, condition: Callable[[], bool], patience: float) -> Iterator[float]:
-        until = time.perf_counter() + patience
+        since = Since()
         while not condition():
-            if time.perf_counter() > until:
-                if patience >= STUCK:
-                    self._problems.add(f"nothing came for {patience:.0f} s")
+            if patience < STUCK and since.seconds() > patience:
+                return
+            if since.is_long(patience):
+                self._problems.add(f"nothing came for {patience:.0f} s", figures.stacks())
                 return
             yield 0.1
 
@@ -258,11 +276,11 @@ class Soak:
         if self._last.get(dock.id) is not dock.result:
             self._last = {one.id: one.result for one in self.window.desk.docks}
             self.frames += 1
-            self._drawn = time.perf_counter()
+            self._drawn = Since()
 
     def _look(self) -> None:
         """Sentences in the panels, and whether results still come."""
-        state, now = self.window.player.state, time.perf_counter()
+        state = self.window.player.state
         for dock in self.window.desk.docks:
             if dock.error:
                 self._problems.said(dock.error, f"the panel {dock.name}")
@@ -270,10 +288,10 @@ class Soak:
             self._problems.said(state.message, "the player")
         moving = state.playing and not state.frozen and any(dock.is_seen() for dock in self.window.desk.docks)
         if not moving or any(dock.error for dock in self.window.desk.docks):
-            self._drawn = now
-        elif now - self._drawn > STUCK:
-            self._problems.add(f"no result was drawn for {STUCK:.0f} s")
-            self._drawn = now
+            self._drawn = Since()
+        elif self._drawn.is_long(STUCK):
+            self._problems.add(f"no result was drawn for {STUCK:.0f} s", figures.stacks())
+            self._drawn = Since()
 
     def _settle(self) -> None:
         """Deletes what waits to be deleted."""

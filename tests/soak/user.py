@@ -73,6 +73,18 @@ class User:
 
     def tour(self) -> Iterator[str]:
         """Opens every panel once and chooses every choice: what is kept from then on is there before growth is measured."""
+        for once in ("show_shortcuts", "show_weights"):
+            yield self.trigger(once)
+            for dialog in self._dialogs():
+                dialog.close()
+        for target in ("window", "panel", "pictures"):
+            self.window.recorder.target = target
+            yield self.trigger("record")
+            yield self.trigger("record")
+        for _ in range(6):
+            yield self.theme()
+            yield self.language()
+            yield self.save()
         for name in self.panels:
             dock = self.window.desk.open_panel(name)
             yield f"open {name}"

@@ -78,6 +78,6 @@ def growth(figure: Figure, medians: Sequence[float], hours: Sequence[float]) -> 
     limit = LIMITS[figure]
     allowed = max(limit.most, limit.share * medians[0])
     # A leak goes on: the second half rises too. One step, such as a library's own pool, is over then.
-    rising = medians[-1] > medians[len(medians) // 2] or limit.most == 0
+    rising = medians[-1] > medians[len(medians) // 2]
     grown = medians[-1] - medians[0] > allowed and median(slopes) > 0 and rising
     return Growth(figure, tuple(medians), median(slopes), grown)
