@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def rests_every(self) -> float:
-        return self.rest_every or min(30.0, max(3.0, self.minutes * 60 / 40))
+        return self.rest_every or min(60.0, max(3.0, self.minutes * 60 / 40))
 
 
 @dataclass(frozen=True, slots=True)
