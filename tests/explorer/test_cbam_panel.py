@@ -741,10 +741,8 @@ def test_the_ablation_says_what_was_measured(tmp_path: Path, monkeypatch: pytest
 # -- the built-in network
 
 SHIPPED = "mobilenet_v2_cbam"
-needs_weights = pytest.mark.skipif(SHIPPED not in zoo.cards(), reason="the built-in weights are not there yet")
 
 
-@needs_weights
 @pytest.mark.parametrize(("picture", "name"), [("koala.jpg", "koala"), ("dog.jpg", "German shepherd")])
 def test_the_built_in_network_knows_sharp_photographs(picture: str, name: str) -> None:
     frame = Frame(cv2.imread(str(asset("pictures", picture)), cv2.IMREAD_COLOR_RGB), source=picture)

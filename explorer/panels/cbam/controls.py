@@ -70,7 +70,7 @@ def _in_detail(params: "Params") -> bool:
 class Params:
     show: str = knob(OVERVIEW, choices=SHOWS, label="Show")
     block: str = knob(
-        "attention.4",
+        "attention.6",
         kind="choice",
         choices=block_names,
         label="Block",

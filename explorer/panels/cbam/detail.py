@@ -27,7 +27,7 @@ def detail(result: Result, view: View) -> Layout:
     if maps:
         rows.append(Row(tuple(maps)))
     rows.append(Row((*feature_panes(trace, view), *([] if classes is None else [classes]))))
-    weights = {3: (0.9, 1.1, 1.1), 2: (1.0, 1.0)}.get(len(rows), ())
+    weights = {3: (1.0, 1.0, 1.0), 2: (1.0, 1.0)}.get(len(rows), ())
     return Column(tuple(rows), weights=weights)
 
 

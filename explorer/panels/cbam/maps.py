@@ -87,7 +87,7 @@ def gate_pane(result: Result, view: View, key: str = "gate") -> Pane:
         )
     title = tr("Spatial attention Ms of {block}", block=trace.block.name)
     ends = gate_range(positions.weight, view)
-    return map_pane(result, view, key, title, positions.weight, tr("weight, whatever the class"), ends)
+    return map_pane(result, view, key, title, positions.weight, tr("weight, for any class"), ends)
 
 
 def cam_pane(result: Result, view: View) -> Pane | None:
@@ -198,7 +198,6 @@ def classes_pane(result: Result, now: Array | None = None, before: Array | None 
             colours=NOW, horizontal=True, selected=chosen, key="classes",
         )  # fmt: skip
         return Pane("classes", tr("Most likely of {count} classes", count=len(names)), (bars,), axes=axes)
-    axes = (Axis(tr("probability and change"), "%", low=0.0, high=100.0), Axis(""))
     values = 100 * np.stack((now[best], before[best]), 1).astype(np.float64)  # (n, 2)
     labels = [label for i, (a, b) in zip(best, values, strict=True) for label in (f"{names[i]} {change(a - b)}", "")]
     bars = Bars(

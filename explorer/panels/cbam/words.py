@@ -39,6 +39,10 @@ batch norm make {map_logit:.3g} of the cells around, σ of it is **{map_gate:.3f
 **Look at the numbers, not only at the colours.** Each map has its own colours unless you switch that off. A gate between 0.80 and 0.90
 hardly chooses, however bright its map is.
 
+**A dark place is not an unimportant one.** In the built-in network every weight began near 0.88, and in most blocks they stayed close to
+it. The last block chooses most, and often it gives the thing itself *smaller* weights than its surroundings. Nobody told the network
+where to look: it found what lowered its loss, and the layers that follow know what to expect.
+
 **Off or mean?** *Off* weighs everything by 1: the map then is larger than the network was trained with, and the prediction suffers
 from that alone. *Mean* weighs everything by the mean of the gate: the size stays, and only the choice is lost. The difference
 between the two shows how much of the harm comes from the choice.
