@@ -78,6 +78,32 @@ def letterbox(frame: NDArray[np.uint8] | Tensor, size: int = 416, *, tight: bool
     return x.contiguous(memory_format=torch.channels_last), transform
 
 
+def to_height(
+    frame: NDArray[np.uint8] | Tensor, height: int, *, width: int | None = None, multiple: int = 8
+) -> tuple[Tensor, Letterbox]:
+    """Scale a picture to a height; its shape is kept but for rounding the width. Nothing is padded.
+
+    Args:
+        frame: as in :func:`letterbox`.
+        height: in pixels, a multiple of ``multiple``.
+        width: None: the nearest multiple that keeps the shape, at least one.
+
+    Returns:
+        (B, 3, height, width) of the frame's type and range, channels last in memory, and the transform.
+
+    Raises:
+        ValueError: ``height`` is not a positive multiple, or the frame has another shape or no pixels.
+    """
+    if height < 1 or multiple < 1 or height % multiple:
+        raise ValueError(f"height must be a positive multiple of {multiple}, not {height}")
+    x = _as_batch(frame)
+    picture = int(x.shape[2]), int(x.shape[3])
+    size = height, width or max(1, round(picture[1] * height / picture[0] / multiple)) * multiple
+    if size != picture:
+        x = _resize(x, size, antialias=height / picture[0] < 0.5)
+    return x.contiguous(memory_format=torch.channels_last), Letterbox(picture, size, (0, 0), size)
+
+
 def _as_batch(frame: NDArray[np.uint8] | Tensor) -> Tensor:
     # An array is copied, since torch warns of those that may not be written to, as frames are.
     x = frame if isinstance(frame, Tensor) else torch.tensor(frame)
