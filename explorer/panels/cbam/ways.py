@@ -43,7 +43,7 @@ def ways(result: Result, view: View) -> Layout:
     classes = classes_pane(result, variant.probabilities, trained.probabilities)
     if classes is not None:
         below.append(classes)
-    return Column((variants_table(result, number), Row(tuple(below))), weights=(1.25, 1.0))
+    return Column((variants_table(result, number), Row(tuple(below))), weights=(1.45, 1.0))
 
 
 def variants_table(result: Result, number: int) -> Pane:
