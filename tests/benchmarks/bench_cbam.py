@@ -63,6 +63,7 @@ def measure_trace(size: int = 224) -> list[Row]:
 def measure_live() -> list[Row]:
     """The panel at its default size on a 30 fps source: all blocks; then with attention off and Grad-CAM beside it."""
     live = Live(MOVING + "?fps=30&size=1280x720", "cbam")
+    live.run(120, until=lambda: live.dock.result is not None)  # on a busy machine the first result takes its time
     rows = []
     for what, fields in (
         ("all blocks", {"show": "all blocks"}),
