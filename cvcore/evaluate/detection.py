@@ -143,7 +143,7 @@ def evaluate_detection(
         counted = np.concatenate([p.counted for p in pictures], 1)[:, order]
         objects = sum(int((found == label).sum()) for found in countable)
         for t in range(len(iou_thresholds)):
-            precision[t, :, k], recalls[t, k] = _precision_at_recalls(hits[t][counted[t]], objects)
+            precision[t, :, k], recalls[t, k] = precision_at_recalls(hits[t][counted[t]], objects)
     return DetectionScore(np.asarray(iou_thresholds), labels, precision, recalls)
 
 
@@ -200,7 +200,7 @@ def _overlaps(
     return np.divide(inside, union, out=np.zeros_like(inside), where=union > 0)
 
 
-def _precision_at_recalls(hits: NDArray[np.bool_], objects: int) -> tuple[NDArray[np.float64], float]:
+def precision_at_recalls(hits: NDArray[np.bool_], objects: int) -> tuple[NDArray[np.float64], float]:
     """Step 2 of the module's words: (101,) interpolated precision, and the highest recall."""
     found = np.cumsum(hits)
     recall = found / objects
