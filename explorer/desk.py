@@ -53,6 +53,7 @@ class Desk(QObject):
         self._active: PanelDock | None = None
         self._registry: Registry | None = None
         self._devices: tuple[Device, ...] = ()
+        self._damaged: tuple[str, ...] = ()
         self._loaded = False
         self._closing = False
         self._held: set[int] = set()
@@ -62,6 +63,9 @@ class Desk(QObject):
     def _load(self) -> Mapping[str, Panel]:
         """In the engine's thread: everything that imports torch."""
         self._registry = find_panels()
+        from explorer.records import check_records  # imports torch
+
+        self._damaged = check_records()
         self._devices = find_devices()
         return self._registry.panels
 
@@ -109,6 +113,11 @@ class Desk(QObject):
     @property
     def devices(self) -> tuple[Device, ...]:
         return self._devices
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Sentences about records that could not be read."""
+        return self._damaged
 
     def panel(self, name: str) -> Panel | None:
         """A panel that can be opened; None before they are loaded, and where there is none of that name."""

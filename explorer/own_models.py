@@ -153,13 +153,21 @@ def _read(path: str, changed: int, size: int, inode: int) -> Mapping[str, OwnMod
     found: dict[str, OwnModel] = {}
     listed = read_stored(NAME).get("models")
     for raw in listed if isinstance(listed, list) else []:
-        try:
+        if is_understood(raw):
             model = from_json(raw)
-        except (ValueError, TypeError, KeyError) as error:
-            log.warning("one remembered network in %s was left out: %s", path, error)
-            continue
-        found[model.name] = model
+            found[model.name] = model
+        else:
+            log.warning("one remembered network in %s was left out", path)
     return found
+
+
+def is_understood(raw: Any) -> bool:
+    """Whether :func:`from_json` can read it."""
+    try:
+        from_json(raw)
+    except (ValueError, TypeError, KeyError, ArithmeticError, AttributeError):
+        return False
+    return True
 
 
 def from_json(raw: Any) -> OwnModel:

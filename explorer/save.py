@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,23 @@ def write_whole(path: Path | str, write: Callable[[BinaryIO], object]) -> None:
             raise
     except OSError as error:
         raise SaveError(_sentence(Path(path), error)) from error
+
+
+def set_aside(path: Path, why: Literal["damaged", "newer"] = "damaged") -> Path | None:
+    """Gives a file that is not understood another name, one that no file has, so that the next one written does not replace it.
+
+    Returns:
+        Where it is now (``settings.damaged.json``, ``settings.damaged-2.json``, ...); None if it cannot be moved.
+    """
+    for number in range(1, 10_000):
+        aside = path.with_name(f"{path.stem}.{why}{'' if number == 1 else f'-{number}'}{path.suffix}")
+        if not os.path.lexists(aside):
+            try:
+                os.replace(path, aside)
+            except OSError:
+                return None
+            return aside
+    return None
 
 
 def reason(error: OSError) -> str:

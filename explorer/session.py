@@ -12,10 +12,11 @@ from platformdirs import PlatformDirs
 from explorer.i18n import LANGUAGES, tr
 from explorer.panel import Precision, knobs
 from explorer.recording import TARGETS, Target
-from explorer.save import SaveError, write_whole
+from explorer.save import SaveError, set_aside, write_whole
 
 log = logging.getLogger(__name__)
 VERSION = 1
+MOST_BYTES = 16_000_000
 THEMES = ("dark", "light", "projector")
 
 
@@ -82,33 +83,46 @@ class Settings:
             raise ValueError(f"{self.threads} threads")
 
 
+class NewerSettingsError(ValueError):
+    """Settings that a newer version of the program wrote."""
+
+
 def load_settings() -> tuple[Settings, str]:
-    """The settings, and a sentence if they could not be read (the file is then kept beside as ``settings.damaged.json``)."""
+    """The settings, and a sentence if they could not be read (the file is then kept beside, see :func:`explorer.save.set_aside`)."""
     path = home()[0] / "settings.json"
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes")
         return settings_from_json(path.read_text("utf-8")), ""
     except FileNotFoundError:
         return Settings(), ""
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except NewerSettingsError as error:
         log.warning("settings not read: %s", error)
-        aside = path.with_name("settings.damaged.json")
-        try:
-            os.replace(path, aside)
-        except OSError:
-            return Settings(), tr("The settings could not be read; the program starts with new ones.")
-        return Settings(), tr(
-            "The settings could not be read; the program starts with new ones and keeps the old file as {file}.",
-            file=aside.name,
-        )
+        if aside := set_aside(path, "newer"):
+            return Settings(), tr(
+                "The settings are from a newer CV Explorer; the program starts with new ones and keeps those as {file}.",
+                file=aside.name,
+            )
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
+        log.warning("settings not read: %s", error)
+        if aside := set_aside(path):
+            return Settings(), tr(
+                "The settings could not be read; the program starts with new ones and keeps the old file as {file}.",
+                file=aside.name,
+            )
+    return Settings(), tr("The settings could not be read; the program starts with new ones.")
 
 
 def settings_from_json(text: str) -> Settings:
     """Reads what :func:`save_settings` wrote.
 
     Raises:
-        ValueError, TypeError, KeyError: it is something else, or from a newer version.
+        NewerSettingsError: it is from a newer version.
+        ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError: it is something else.
     """
     data = json.loads(text)
+    if type(data["version"]) is int and data["version"] > VERSION:
+        raise NewerSettingsError(f"settings of version {data['version']}")
     if data["version"] != VERSION:
         raise ValueError(f"settings of version {data['version']}")
     known = {f.name for f in fields(Settings)}

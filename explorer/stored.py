@@ -2,12 +2,11 @@
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
-from explorer.save import SaveError, write_whole
-from explorer.session import home
+from explorer.save import SaveError, set_aside, write_whole
+from explorer.session import MOST_BYTES, home
 
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -23,21 +22,27 @@ def read_stored(name: str) -> dict[str, Any]:
 
     What cannot be read, or is from a newer version, is kept beside as ``NAME.damaged.json``.
     """
+    return read_or_set_aside(name)[0]
+
+
+def read_or_set_aside(name: str) -> tuple[dict[str, Any], Path | None]:
+    """The same, and where a file is now that was not understood."""
     path = stored(name)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError("too large")
         data = json.loads(path.read_text("utf-8"))
         if not isinstance(data, dict) or data.get("version") != VERSION:
             raise ValueError("of another version")
-        return data
+        return data, None
     except FileNotFoundError:
-        return {}
+        return {}, None
     except (OSError, ValueError, RecursionError) as error:
         log.warning("%s was not read: %s", path, error)
-        try:
-            os.replace(path, path.with_name(f"{name}.damaged.json"))
-        except OSError:
+        aside = set_aside(path)
+        if aside is None:
             log.warning("%s could not be set aside", path)
-        return {}
+        return {}, aside
 
 
 def write_stored(name: str, data: dict[str, Any]) -> None:

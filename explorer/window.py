@@ -106,6 +106,7 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self.moved.connect(self._show_player)
         self.desk.emptied.connect(self._empty.setVisible)
+        self.desk.loaded.connect(self._tell_damaged)
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.setMinimumSize(800, 500)
@@ -346,6 +347,10 @@ class MainWindow(QMainWindow):
         self._message, self._message_of, self._message_is_error = sentence, source, error
         self._show_player()
 
+    def _tell_damaged(self) -> None:
+        if self.desk.damaged:
+            self.announce(" ".join((self._message, *self.desk.damaged)).strip())
+
     def say(self, sentence: str) -> None:
         """Shows a sentence for a while."""
         self.statusBar().showMessage(sentence, SAY_MS)
@@ -447,7 +452,8 @@ class MainWindow(QMainWindow):
 
 
 def _bytes(text: str) -> QByteArray:
-    return QByteArray.fromBase64(text.encode("ascii"))
+    """Of a state as text; Qt refuses what is none."""
+    return QByteArray.fromBase64(text.encode("ascii", "replace"))
 
 
 def _text(state: QByteArray) -> str:

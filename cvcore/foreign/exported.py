@@ -82,6 +82,8 @@ def load_exported(path: Path) -> nn.Module:
             ]
             network = torch.export.unflatten(program)
     except Exception as error:
+        if "warnings above" in str(error):  # torch has logged why: as a rule that it is none of its files
+            raise ModelError("{file} is damaged, or no file of torch.export.", file=path.name) from error
         raise ModelError(
             "{file} cannot be read by torch {version}: {what}",
             file=path.name,
@@ -137,6 +139,11 @@ def _check_json(path: Path, value: Any) -> None:
         for key, part in value.items():
             if key == "target" and isinstance(part, str) and not _is_operation(part):
                 raise _refused(path, part[:80])
+            if key == "target" and isinstance(part, str) and not _is_known(part):
+                raise ModelError(
+                    "{file} needs the operation {name}, which torch {version} does not have here.",
+                    file=path.name, name=part[:80], version=torch.__version__,
+                )  # fmt: skip
             if key == "expr_str" and isinstance(part, str) and not is_size(part):
                 raise _refused(path, part[:80])
             if key == "range_constraints" and isinstance(part, dict):
@@ -150,6 +157,14 @@ def _is_operation(target: str) -> bool:
     """What torch does not look up is a plain name: of an input, a weight, an output."""
     looked_up = target.startswith(("torch", "_operator", "math", "#"))
     return not looked_up or (OPERATIONS.fullmatch(target) is not None and "__" not in target)
+
+
+def _is_known(target: str) -> bool:
+    """Whether torch has the operation; one of another package is there once that is imported."""
+    found: Any = torch.ops
+    for name in target.removeprefix("torch.ops.").split(".") if target.startswith("torch.ops.") else ():
+        found = getattr(found, name, None)
+    return found is not None
 
 
 def is_size(expression: str) -> bool:

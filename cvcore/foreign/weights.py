@@ -83,8 +83,16 @@ def load_weights(network: nn.Module, path: Path, *, fix_keys: bool = False) -> H
         if used is None or not fix_keys or compare(network, used.apply(found)):
             raise _sentence(misfit, path, network, empty=not tensors)
         tensors = used.apply(found)
+    if unfit := next((key for key, tensor in tensors.items() if _has_nan(tensor)), ""):
+        raise ModelError("{file} holds values that are not a number (NaN), first in {key}.", file=path.name, key=unfit)
     network.load_state_dict(tensors, strict=False)
     return used
+
+
+def _has_nan(tensor: Tensor) -> bool:
+    """Infinite values are no harm: masks have them."""
+    usual = tensor.is_floating_point() and tensor.element_size() > 1  # torch asks no float of 8 bits
+    return usual and bool(tensor.isnan().any())
 
 
 def compare(network: nn.Module, tensors: Mapping[str, Tensor]) -> Misfit:

@@ -1,7 +1,10 @@
 """The folders of weights that are not built in. Looked up at each call, since they are named by the environment."""
 
 import os
+import secrets
+from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from platformdirs import PlatformDirs
 
@@ -17,3 +20,22 @@ def offline_folder() -> Path | None:
     """``CV_EXPLORER_WEIGHTS``: a folder of checkpoints under their own names, read before any other and never written."""
     named = os.environ.get("CV_EXPLORER_WEIGHTS")
     return Path(named) if named else None
+
+
+def write_file(path: Path, write: Callable[[TextIO], object]) -> None:
+    """Writes a small text file, whole or not at all, and its folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

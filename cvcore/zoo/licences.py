@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cvcore.zoo.catalogue import Card
 from cvcore.zoo.errors import LicenceNeeded, WeightsError
-from cvcore.zoo.folders import folder
+from cvcore.zoo.folders import folder, write_file
 
 
 def needs_acceptance(card: Card) -> bool:
@@ -27,8 +27,7 @@ def accept(card: Card) -> None:
         return
     path = _file(card)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{card.terms}\n", "utf-8")
+        write_file(path, lambda file: file.write(f"{card.terms}\n"))
     except OSError as error:
         raise WeightsError(
             "The file {path} cannot be written: {why}.", path=path, why=error.strerror or str(error)

@@ -10,7 +10,7 @@ from cvcore.zoo.catalogue import Card
 from cvcore.zoo.checkpoints import by_name, mapped, state_dict_of
 from cvcore.zoo.errors import WeightsError, WeightsMissing
 from cvcore.zoo.licences import demand
-from cvcore.zoo.store import find, known_sha256, record_sha256
+from cvcore.zoo.store import find, forget_sha256, known_sha256, record_sha256
 
 
 def load_network(card: Card, device: torch.device | str = "cpu") -> nn.Module:
@@ -23,6 +23,7 @@ def load_network(card: Card, device: torch.device | str = "cpu") -> nn.Module:
             name=card.name,
         )
     demand(card)
+    first = not known_sha256(card)
     data = read_checked(card, path)
     tensors = state_dict_of(card, data, path.name)
     del data
@@ -30,6 +31,8 @@ def load_network(card: Card, device: torch.device | str = "cpu") -> nn.Module:
         network: nn.Module = by_name(card.builder)(**card.arguments)
         network.load_state_dict(mapped(card, tensors), strict=True)
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError, ImportError) as error:
+        if first:
+            forget_sha256(card)  # the right file is another one
         raise WeightsError(
             "The weight file {file} does not fit the network {title}.", file=path.name, title=card.title
         ) from error

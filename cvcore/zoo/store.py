@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from cvcore.assets import asset
 from cvcore.zoo.catalogue import Card, cards
 from cvcore.zoo.errors import WeightsError
-from cvcore.zoo.folders import folder, offline_folder
+from cvcore.zoo.folders import folder, offline_folder, write_file
 from cvcore.zoo.licences import needs_acceptance
 
 
@@ -134,14 +133,4 @@ def _record_name(card: Card) -> str:
 
 def write_json(path: Path, data: Any) -> None:
     """Writes a small file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    write_file(path, lambda file: json.dump(data, file, ensure_ascii=False, indent=1))

@@ -62,7 +62,9 @@ def guarded(read: Callable[[], T]) -> T:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise DamagedError(str(error) or type(error).__name__) from error
+        # What the decoders say of these two is about their insides.
+        nested = "it is nested too deeply" if isinstance(error, RecursionError) else ""
+        raise DamagedError(nested or str(error) or type(error).__name__) from error
 
 
 def write_zip(file: IO[bytes], members: Mapping[str, bytes], *, compress: int = zipfile.ZIP_STORED) -> None:
@@ -185,7 +187,10 @@ def _read_array(file: IO[bytes], most: int) -> NDArray[Any]:
     """One array of an NPZ file, of no more than ``most`` bytes; room is taken only for bytes that are really there."""
     version = npy.read_magic(file)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-    shape, fortran, dtype = read_header(file)
+    try:
+        shape, fortran, dtype = read_header(file)
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise DamagedError("an array does not say what it holds") from error
     if dtype.hasobject or dtype.names is not None or dtype.subdtype is not None:
         raise DamagedError(f"it holds values of the type {dtype}")
     count = math.prod(shape)
@@ -218,10 +223,13 @@ def _checked(archive: zipfile.ZipFile, most: int) -> list[zipfile.ZipInfo]:
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    too_large = TooLargeError(f"{info.filename} is larger than {most >> 20} MiB")
+    if info.file_size > most:
+        raise too_large
     with archive.open(info) as file:
-        data = _take(file, most)
+        data = _take(file, most)  # it may be larger than it says
     if len(data) > most:
-        raise TooLargeError(f"{info.filename} is larger than {most >> 20} MiB")
+        raise too_large
     return data
 
 

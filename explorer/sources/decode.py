@@ -30,6 +30,8 @@ FORMATS = tuple(
 """Of Pillow's formats those of pictures that say at their start what they are."""
 OPENCV_STARTS = (b"II*\0", b"MM\0*", b"#?RADIANCE", b"#?RGBE", b"PF\n", b"Pf\n")
 """Of what OpenCV reads and Pillow does not: TIFF with colours in floating point, Radiance HDR, PFM."""
+PICTURE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+"""Of files that can be nothing else than pictures."""
 MOST_STORED = 500_000_000
 """Pixels of the largest file opened: 20000 x 20000 and a little."""
 MOST_DEEP = 64_000_000
@@ -61,6 +63,8 @@ def load_picture(path: Path) -> tuple[NDArray[np.uint8], str]:
         except SourceError:
             raise
         except UnidentifiedImageError:
+            if _begins_as_a_picture(file):
+                raise SourceError(tr("{name} is damaged: its pixels cannot be decoded.", name=name)) from None
             raise NotAPictureError(
                 tr("{name} is neither a picture nor a video that can be read here.", name=name)
             ) from None
@@ -73,6 +77,13 @@ def load_picture(path: Path) -> tuple[NDArray[np.uint8], str]:
                     tr("{name} is cut short: the file ends before the picture does.", name=name)
                 ) from error
             raise SourceError(tr("{name} is damaged: its pixels cannot be decoded.", name=name)) from error
+
+
+def _begins_as_a_picture(file: BinaryIO) -> bool:
+    """Whether the first bytes are those of a picture, whatever comes after them."""
+    file.seek(0)
+    start = file.read(12)
+    return start.startswith(PICTURE_STARTS) or (start[:4], start[8:]) == (b"RIFF", b"WEBP")
 
 
 def _decode(file: BinaryIO, name: str) -> tuple[NDArray[np.uint8], str]:
