@@ -6,8 +6,11 @@ TensorFlow.js (MobileNetV1 0.75 at stride 16, batch norm folded into the convolu
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -46,7 +49,7 @@ def mobilenet_trunk(layers: int = len(WIDTHS)) -> nn.Sequential:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PoseNetMaps:
-    """PoseNet's four outputs; cell (i, j) is the pixel (16 i, 16 j) of the input.
+    """PoseNet's four outputs; cell (i, j) is the middle of pixel (16 i, 16 j) of the input.
 
     Args:
         heatmaps: (N, 17, h, w) logits. offsets: (N, 34, h, w), y of each keypoint, then x, in pixels from the cell.
@@ -96,3 +99,123 @@ class PoseNet(nn.Module):
         weight = next(self.parameters())
         values = x.to(weight.device).float() * (255 if x.is_floating_point() else 1)
         return (values / 127.5 - 1).to(weight.dtype), transform
+
+    @torch.no_grad()
+    def people(
+        self,
+        frame: NDArray[np.uint8] | Tensor,
+        short_side: int = 513,
+        *,
+        threshold: float = 0.5,
+        min_score: float = 0.15,
+    ) -> tuple[Tensor, Tensor]:
+        """The people of one RGB picture, in its own pixels (continuous coordinates): (P, 17, 3) and (P,) scores.
+
+        Arguments and errors as :meth:`preprocess` and :func:`decode_posenet`.
+        """
+        x, transform = self.preprocess(frame, short_side)
+        people, scores = decode_posenet(self(x), threshold=threshold, min_score=min_score)
+        return torch.cat((transform.to_picture(people[..., :2] + 0.5), people[..., 2:]), -1), scores
+
+
+def decode_posenet(
+    maps: PoseNetMaps,
+    *,
+    threshold: float = 0.5,
+    min_score: float = 0.15,
+    max_people: int = 20,
+    nms_radius: float = 20.0,
+    refine_steps: int = 2,
+) -> tuple[Tensor, Tensor]:
+    """Greedy decoding: Papandreou et al. 2018, section 3.1.3, with the displacements as they are in place of Hough votes.
+
+    Keypoints that are local maxima of the probability, the surest first, each start a person, unless one of the people so far
+    has the same keypoint within the radius. From there the tree of :data:`EDGES` is followed both ways by the displacements, each
+    place refined by the offsets. A person's score is the mean of the keypoints' probabilities, where those within the radius
+    of a better person's count as 0.
+
+    Args:
+        maps: of one picture, (1, ...) each.
+        threshold: a starting keypoint's probability is above it.
+        min_score: of a person.
+        nms_radius: in pixels of the input.
+        refine_steps: how often a place is refined.
+
+    Returns:
+        people: (P, 17, 3) float32 x, y, probability, in pixels of the input counted from the middle of the first, all keypoints of
+        each; scores: (P,), falling.
+
+    Raises:
+        ValueError: more pictures than one.
+    """
+    if len(maps.heatmaps) != 1:
+        raise ValueError(f"one picture at a time, not {len(maps.heatmaps)}")
+    logits = maps.heatmaps[0].detach().float().cpu()
+    best = F.max_pool2d(logits, 3, 1, 1) == logits
+    probability = logits.sigmoid()
+    k, i, j = (best & (probability > threshold)).nonzero().unbind(1)
+    order = probability[k, i, j].argsort(descending=True, stable=True)
+    fields = Fields(
+        probability.numpy(), _pairs(maps.offsets), _pairs(maps.forward), _pairs(maps.backward), refine_steps
+    )
+    people = np.zeros((0, KEYPOINTS, 3), np.float32)
+    scores: list[float] = []
+    for kind, row, column in zip(k[order].tolist(), i[order].tolist(), j[order].tolist(), strict=True):
+        if len(people) == max_people:
+            break
+        root = np.array([row, column]) * STRIDE + fields.offsets[kind, :, row, column]
+        if (np.hypot(*(people[:, kind, 1::-1] - root).T) <= nms_radius).any():
+            continue
+        person = fields.follow(kind, root, float(probability[kind, row, column]))
+        taken = (np.hypot(*np.moveaxis(people[..., :2] - person[:, :2], -1, 0)) <= nms_radius).any(0)
+        score = float(person[~taken, 2].sum()) / KEYPOINTS
+        if score >= min_score:
+            people = np.concatenate((people, person[None]))
+            scores.append(score)
+    found = torch.tensor(scores, dtype=torch.float32)
+    order = found.argsort(descending=True, stable=True)
+    return torch.from_numpy(people)[order], found[order]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fields:
+    """One picture's maps for following a person along the tree: probability (17, h, w), offsets (17, 2, h, w), forward and backward
+    (16, 2, h, w), of which the two are y and x."""
+
+    probability: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    forward: NDArray[np.float32]
+    backward: NDArray[np.float32]
+    refine_steps: int
+
+    def follow(self, kind: int, root: NDArray[np.floating[Any]], score: float) -> NDArray[np.float32]:
+        """(17, 3) x, y, probability of the person who has this keypoint at ``root``, (2,) y, x."""
+        places: dict[int, tuple[NDArray[np.floating[Any]], float]] = {kind: (root, score)}
+        for edge, (parent, child) in reversed(list(enumerate(EDGES))):
+            if child in places and parent not in places:
+                places[parent] = self._step(places[child][0], parent, self.backward[edge])
+        for edge, (parent, child) in enumerate(EDGES):
+            if parent in places and child not in places:
+                places[child] = self._step(places[parent][0], child, self.forward[edge])
+        return np.array([[*places[j][0][::-1], places[j][1]] for j in range(KEYPOINTS)], np.float32)
+
+    def _step(
+        self, start: NDArray[np.floating[Any]], target: int, displacement: NDArray[np.float32]
+    ) -> tuple[NDArray[np.floating[Any]], float]:
+        row, column = self._cell(start)
+        place = start + displacement[:, row, column]
+        for _ in range(self.refine_steps):
+            row, column = self._cell(place)
+            place = np.array([row, column]) * STRIDE + self.offsets[target, :, row, column]
+        row, column = self._cell(place)
+        return place, float(self.probability[target, row, column])
+
+    def _cell(self, place: NDArray[np.floating[Any]]) -> tuple[int, int]:
+        height, width = self.probability.shape[1:]
+        row, column = np.clip(np.rint(place / STRIDE), 0, (height - 1, width - 1)).astype(int)
+        return int(row), int(column)
+
+
+def _pairs(maps: Tensor) -> NDArray[np.float32]:
+    """(1, 2 C, h, w) of all y, then all x -> (C, 2, h, w)."""
+    return maps[0].detach().float().cpu().unflatten(0, (2, -1)).transpose(0, 1).numpy()

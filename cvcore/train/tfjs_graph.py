@@ -125,6 +125,8 @@ def _attribute(value: dict[str, Any]) -> Any:
         return base64.b64decode(value["s"]).decode()
     if "i" in value:
         return int(value["i"])
+    if "list" in value and "s" in value["list"]:
+        return [base64.b64decode(item).decode() for item in value["list"]["s"]]
     if "list" in value:
         return [int(item) for item in value["list"].get("i", ())]
     return next(iter(value.values()), None)
@@ -166,17 +168,54 @@ def _windows(x: Array, kernel: tuple[int, int], strides: list[int]) -> list[list
     ]
 
 
-def _conv2d(node: Node, x: Array, kernel: Array) -> Array:
-    """x (N, H, W, in), kernel (kh, kw, in, out); a sum over the kernel's cells of one matrix product each."""
-    _require(node, "padding", "VALID")
+def _padded(node: Node, x: Array, kernel: Array) -> Array:
+    """x for a VALID window: SAME gives ceil(side / stride) windows, the odd pixel of padding right and below."""
     _require(node, "data_format", "NHWC")
     _require(node, "dilations", [1, 1, 1, 1])
-    views = _windows(x, kernel.shape[:2], node.attributes["strides"])
+    if node.attributes.get("padding") == "SAME":
+        amounts = [(0, 0)]
+        for axis in (1, 2):
+            side, stride = x.shape[axis], node.attributes["strides"][axis]
+            total = max((-(-side // stride) - 1) * stride + kernel.shape[axis - 1] - side, 0)
+            amounts.append((total // 2, total - total // 2))
+        return np.pad(x, [*amounts, (0, 0)])
+    _require(node, "padding", "VALID")
+    return x
+
+
+def _conv2d(node: Node, x: Array, kernel: Array) -> Array:
+    """x (N, H, W, in), kernel (kh, kw, in, out); a sum over the kernel's cells of one matrix product each."""
+    views = _windows(_padded(node, x, kernel), kernel.shape[:2], node.attributes["strides"])
     total: Array = np.zeros((*views[0][0].shape[:3], kernel.shape[3]), np.float64)
     for i, row in enumerate(views):
         for j, view in enumerate(row):
             total += view @ kernel[i, j]
     return total.astype(x.dtype)
+
+
+def _depthwise(node: Node, x: Array, kernel: Array) -> Array:
+    """x (N, H, W, C), kernel (kh, kw, C, 1)."""
+    if kernel.shape[3] != 1:
+        raise NotImplementedError(f"{node.op} with a multiplier of {kernel.shape[3]} of node {node.name}")
+    views = _windows(_padded(node, x, kernel), kernel.shape[:2], node.attributes["strides"])
+    total: Array = np.zeros(views[0][0].shape, np.float64)
+    for i, row in enumerate(views):
+        for j, view in enumerate(row):
+            total += view * kernel[i, j, :, 0]
+    return total.astype(x.dtype)
+
+
+def _fused(convolution: Callable[[Node, Array, Array], Array]) -> Callable[..., Array]:
+    """The convolution, then a bias and an activation."""
+
+    def run(node: Node, x: Array, kernel: Array, bias: Array) -> Array:
+        steps = node.attributes["fused_ops"]
+        if steps not in (["BiasAdd"], ["BiasAdd", "Relu6"]):
+            raise NotImplementedError(f"{node.op} with {steps} of node {node.name}")
+        y = convolution(node, x, kernel) + bias
+        return np.clip(y, 0, 6) if "Relu6" in steps else y
+
+    return run
 
 
 def _max_pool(node: Node, x: Array) -> Array:
@@ -214,6 +253,8 @@ def _split_v(_: Node, x: Array, sizes: Array, axis: Array) -> list[Array]:
 OPERATIONS: dict[str, Callable[..., Array | list[Array]]] = {
     "Add": lambda _, a, b: a + b,
     "AddV2": lambda _, a, b: a + b,
+    "_FusedConv2D": _fused(_conv2d),
+    "FusedDepthwiseConv2dNative": _fused(_depthwise),
     "ConcatV2": lambda _, *parts: np.concatenate(parts[:-1], int(parts[-1])),
     "Conv2D": _conv2d,
     "Identity": lambda _, x: x,

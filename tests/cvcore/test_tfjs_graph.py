@@ -135,3 +135,34 @@ def test_damaged_models_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.bin").write_bytes(bytes(10))
     with pytest.raises(ValueError, match="lists 8 bytes"):
         read_graph(path)
+
+
+@pytest.mark.parametrize("side", [(7, 9), (8, 10), (1, 2)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_fused_convolutions_with_same_padding(tmp_path: Path, side: tuple[int, int], stride: int) -> None:
+    x = RNG.normal(size=(1, *side, 4)).astype(np.float32)
+    totals = [max((-(-n // stride) - 1) * stride + 3 - n, 0) for n in side]
+    (top, left), (bottom, right) = [n // 2 for n in totals], [n - n // 2 for n in totals]
+    padded = F.pad(nchw(x), (left, right, top, bottom))
+    bias = RNG.normal(size=5).astype(np.float16).astype(np.float32)
+    options = {"strides": ints(1, stride, stride, 1), "padding": text("SAME"), "dilations": ints(1, 1, 1, 1)}
+    kernel = RNG.normal(size=(3, 3, 4, 5)).astype(np.float16).astype(np.float32)
+    steps = {"list": {"s": [text("BiasAdd")["s"], text("Relu6")["s"]]}}
+    found = run(tmp_path, "_FusedConv2D", x, {"k": kernel, "b": bias}, fused_ops=steps, **options)
+    expected = F.conv2d(padded, torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy()), torch.from_numpy(bias), stride)
+    torch.testing.assert_close(nchw(found), expected.clamp(0, 6), atol=1e-4, rtol=1e-4)
+    assert found.shape[1:3] == tuple(-(-n // stride) for n in side)
+
+    each = RNG.normal(size=(3, 3, 4, 1)).astype(np.float16).astype(np.float32)
+    steps = {"list": {"s": [text("BiasAdd")["s"]]}}
+    found = run(tmp_path, "FusedDepthwiseConv2dNative", x, {"k": each, "b": bias[:4]}, fused_ops=steps, **options)
+    weight = torch.from_numpy(each.transpose(2, 3, 0, 1).copy())
+    expected = F.conv2d(padded, weight, torch.from_numpy(bias[:4]), stride, groups=4)
+    torch.testing.assert_close(nchw(found), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_an_unknown_fused_step_is_refused(tmp_path: Path) -> None:
+    options = {"strides": ints(1, 1, 1, 1), "padding": text("SAME"), "fused_ops": {"list": {"s": [text("Elu")["s"]]}}}
+    constants = {"k": np.zeros((1, 1, 2, 2), np.float32), "b": np.zeros(2, np.float32)}
+    with pytest.raises(NotImplementedError, match="Elu"):
+        run(tmp_path, "_FusedConv2D", np.zeros((1, 2, 2, 2), np.float32), constants, **options)
