@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from cvcore.models.mobilenet import MobileNetV2CBAM
-from cvcore.nn.cbam import trace_attention
-from cvcore.train.cbam import Phase, Recipe, Trainer, build, main, prepare, sharpen
+from cvcore.train.cbam import Phase, Recipe, Trainer, build, main, prepare
 from cvcore.train.tiny_imagenet import (
     accuracy,
     augmented,
@@ -90,26 +89,6 @@ def test_a_new_network_gives_nearly_what_the_trunk_gives() -> None:
     assert F.cosine_similarity(given, wanted).min() > 0.9
 
 
-@torch.no_grad()
-def test_sharpened_gates_are_steeper_and_the_network_is_nearly_the_same(data: Path) -> None:
-    model = build("both", 3)
-    assert isinstance(model, MobileNetV2CBAM)
-    torch.manual_seed(0)
-    for block in model.blocks():  # gates that do something, as after training
-        block.ChannelGate.mlp[3].bias += 0.1 * torch.randn(len(block.ChannelGate.mlp[3].bias))
-    x = enlarged(split(data, "train").x, 64)
-    before = model.eval()(x)
-    old = trace_attention(model, x).blocks.values()
-    sharpen(model, x)
-    new = trace_attention(model, x)
-    for was, now in zip(old, new.blocks.values(), strict=True):
-        assert now.channel.gate.mean().item() == pytest.approx(0.5, abs=0.01)
-        assert now.spatial.gate.mean().item() == pytest.approx(0.5, abs=0.05)
-        ratios = (gate / gate.mean() for gate in (was.channel.gate, now.channel.gate))
-        torch.testing.assert_close(*ratios, atol=0.02, rtol=0)
-    assert F.cosine_similarity(before, new.out).median() > 0.97
-
-
 def test_a_stopped_run_goes_on_with_the_same_result(data: Path, tmp_path: Path) -> None:
     train = split(data, "train")
     choose, _ = halves(split(data, "val"))
@@ -131,7 +110,6 @@ def test_a_stopped_run_goes_on_with_the_same_result(data: Path, tmp_path: Path) 
         Trainer(Recipe(plan=PLAN, batch=6, seed=1), 3, train, choose, tmp_path / "parts")
 
 
-@pytest.mark.timeout(400)
 def test_the_command_writes_weights_card_and_scores_and_the_ablation(data: Path, tmp_path: Path) -> None:
     common = ["--data", str(data), "--out", str(tmp_path), "--epochs", "1", "--threads", "1"]
     main([*common, "--work", str(tmp_path / "run")])
@@ -141,8 +119,7 @@ def test_the_command_writes_weights_card_and_scores_and_the_ablation(data: Path,
     tensors = load_file(tmp_path / "mobilenet_v2_cbam.safetensors")
     MobileNetV2CBAM(3).load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
     assert tensors["features.0.0.weight"].dtype == torch.float16
-    assert len((tmp_path / "mobilenet_v2_cbam.training.jsonl").read_text("utf-8").splitlines()) == 3
-    assert "Short runs" not in card["score"]
+    assert len((tmp_path / "mobilenet_v2_cbam.training.jsonl").read_text("utf-8").splitlines()) == 2
     main([*common, "--ablation", "--work", str(tmp_path / "ablation")])
     found = json.loads((tmp_path / "cbam_ablation.json").read_text("utf-8"))
     assert [row["attention"] for row in found["rows"]] == ["none", "channel", "spatial", "both"]
