@@ -164,7 +164,7 @@ def assemble(
         ValueError: a threshold is NaN.
     """
     limits = Thresholds(min_keypoints=min_keypoints, min_score=min_score)
-    accepted = matches.accepted.numpy()
+    accepted = _accepted(matches)
     ends = torch.stack((pairs.limbs, pairs.a, pairs.b), 1).numpy()[accepted]
     return _assembly(peaks, accepted, ends, pairs.scores.numpy()[accepted], limits, skeleton)[0]
 
@@ -213,7 +213,7 @@ def decode_trace(
     peaks = _peaks(maps, len(skeleton.names), limits, sub_pixel=True)
     pairs = _pairs(peaks, fields, limits, skeleton)
     matches = match_limbs(pairs)
-    accepted = matches.accepted.numpy()
+    accepted = _accepted(matches)
     ends = torch.stack((pairs.limbs, pairs.a, pairs.b), 1).numpy()[accepted]
     assembly, people = _assembly(peaks, accepted, ends, pairs.scores.numpy()[accepted], limits, skeleton)
     return PoseTrace(
@@ -337,6 +337,11 @@ def _assembly(
         kept=torch.from_numpy(kept),
     )
     return assembly, torch.from_numpy(people)
+
+
+def _accepted(matches: Matches) -> NDArray[np.int64]:
+    """``matches.accepted`` in numpy: torch would wake its threads to find a few true values, which takes longer than all else."""
+    return matches.pairs.numpy()[matches.blocked_by.numpy() < 0]
 
 
 def _column(values: NDArray[Any]) -> Tensor:
