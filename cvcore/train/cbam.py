@@ -18,7 +18,7 @@ reported. Written to --out: ``mobilenet_v2_cbam.safetensors`` (float16), its car
 score of every epoch.
 
 ``--ablation`` trains four short runs alike (:data:`ABLATION_PLAN`: without attention, channel only, spatial only, both) and
-writes ``cbam_ablation.json``; run it first, and the card tells its scores.
+writes ``mobilenet_v2_cbam.ablation.json``; run it first, and the card tells its scores.
 """
 
 import argparse
@@ -58,7 +58,7 @@ from cvcore.train.tiny_imagenet import (
 Trunk = Literal["whole", "last"]
 
 VARIANTS = ("none", "channel", "spatial", "both")
-ABLATION_FILE = "cbam_ablation.json"
+ABLATION_FILE = "mobilenet_v2_cbam.ablation.json"
 WEAKNESSES = (
     "It has 202 classes and always chooses among them: a polar bear becomes a dugong, a macaw a ladybird; "
     "people and rooms are called after some object in them."

@@ -146,7 +146,7 @@ def cards() -> dict[str, Card]:
     """
     found: dict[str, Card] = {}
     for path in sorted(asset("weights").glob("*.json")):
-        if path.name.endswith(".labels.json"):
+        if "." in path.stem:  # names of classes, an ablation: beside a card, not one
             continue
         made = _read_card(path, path.stat().st_mtime_ns)
         if made.name in found:

@@ -121,7 +121,7 @@ def test_the_command_writes_weights_card_and_scores_and_the_ablation(data: Path,
     assert tensors["features.0.0.weight"].dtype == torch.float16
     assert len((tmp_path / "mobilenet_v2_cbam.training.jsonl").read_text("utf-8").splitlines()) == 2
     main([*common, "--ablation", "--work", str(tmp_path / "ablation")])
-    found = json.loads((tmp_path / "cbam_ablation.json").read_text("utf-8"))
+    found = json.loads((tmp_path / "mobilenet_v2_cbam.ablation.json").read_text("utf-8"))
     assert [row["attention"] for row in found["rows"]] == ["none", "channel", "spatial", "both"]
 
 

@@ -11,7 +11,7 @@ from cvcore.assets import asset
 from explorer.figure import Axis, Bars, Column, Layout, Pane, Row, Table, TableColumn, Text
 from explorer.i18n import tr
 
-FILE = "cbam_ablation.json"
+FILE = "mobilenet_v2_cbam.ablation.json"
 NAMES = {
     "none": "no attention",
     "channel": "channel attention only",
