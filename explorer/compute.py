@@ -90,7 +90,7 @@ class Computer:
                 frame,
                 task,
                 None,
-                sentence_of(networks.located(error)),
+                self._sentence(error, task),
                 traceback.format_exc(),
                 tuple(stages),
                 "",
@@ -103,6 +103,12 @@ class Computer:
         if device != task.device:
             note = tr("Out of memory on {device}: this panel now runs on the CPU.", device=task.device)
         return Result(frame, task, trace, "", "", tuple(stages), note, device, *asked_for)
+
+    def _sentence(self, error: Exception, task: Task) -> str:
+        no_room = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if no_room and task.panel in self.panels:
+            return tr("There is not enough memory for {name}.", name=tr(self.panels[task.panel].title))
+        return sentence_of(networks.located(error))
 
     def remember(self, task_id: int, trace: Any) -> None:
         """Makes this the trace that the panel finds as its last one."""

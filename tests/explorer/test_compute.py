@@ -42,7 +42,7 @@ def test_out_of_memory_on_the_cpu_is_an_error() -> None:
 
     result = Computer({"probe": make_panel(compute=compute)}).compute(make_frame(), Task(1, "probe", Params()))
     assert result is not None
-    assert result.error == "not enough memory"
+    assert result.error == "There is not enough memory for Probe."
 
 
 def test_an_unknown_panel_is_a_sentence() -> None:

@@ -1,5 +1,6 @@
 """SIGKILL at any moment: every file that is being saved over and over is the old one or the new one, whole."""
 
+import json
 import random
 import signal
 import subprocess
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from explorer.bundle.format import read_bundle
+from explorer.own_models import own_models
 from explorer.session import load_settings
+from explorer.stored import read_stored
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 6
@@ -28,7 +31,12 @@ from explorer.compute import Computer
 from explorer.figure import Figure, Heatmap, Pane
 from explorer.panel import Frame, Task
 from explorer.save import save_npz, save_picture
+from cvcore import zoo
+from cvcore.zoo import licences
+from cvcore.zoo.store import record_sha256
+from explorer.own_models import OwnModel, remember
 from explorer.session import Settings, save_settings
+from explorer.trust import trust
 from tests.explorer.panels_for_tests import Params, View, make_panel
 from tests.explorer.test_bundle_files import tiny_png
 
@@ -43,6 +51,11 @@ for round in range(1, 10**6):
     save_picture(folder / "frame.png", frame)
     result = computer.compute(frame, Task(1, "probe", Params()))
     save_bundle(folder / "all.cvbundle", make_bundle(panel, result, View(), tiny_png()))
+    remember(OwnModel("/a/net.py", "net", size=8 + value, labels=f"{{value}}" * 500))
+    trust(Path(f"/a/{{value}}.py"), f"{{value:064}}")
+    card = zoo.card("light_openpose")
+    record_sha256(card, f"{{value:064}}", "x" * 5000)
+    licences.accept(type(card)(**{{**{{name: getattr(card, name) for name in card.__slots__}}, "terms": "all of it " * 900}}))
     print(round, flush=True)
 """
 
@@ -73,6 +86,17 @@ def test_every_file_is_the_old_or_the_new_one(tmp_path: Path, own_home: Path) ->
             assert values.min() == values.max()
         bundle = read_bundle(tmp_path / "all.cvbundle")
         assert int(bundle.frame.image.min()) == int(bundle.frame.image.max()) == bundle.frame.index
+        (own,) = own_models().values()
+        assert own.labels == str(own.size - 8) * 500
+        trusted = read_stored("trusted")["files"]
+        assert {path: int(digest) for path, digest in trusted.items()} == {
+            f"/a/{int(d)}.py": int(d) for d in trusted.values()
+        }
+        first_use = json.loads((own_home / "weights" / "light_openpose.first-use.json").read_text("utf-8"))
+        assert len(first_use["from"]) == 5000
+        (accepted,) = (own_home / "weights").glob("accepted-*.txt")
+        assert accepted.read_text("utf-8") == "all of it " * 900 + "\n"
+        assert not list(own_home.glob("*damaged*"))
         names = {one.name for one in tmp_path.iterdir() if not one.name.endswith(".part")}
         assert names == {"figure.npz", "frame.png", "all.cvbundle"}
     assert rounds > ROUNDS
