@@ -231,7 +231,7 @@ def convolution(result: Result, view: View, pooled: list[Pane], convolved: Pane)
     first = cells.box(max(row - reach, 0), max(column - reach, 0))
     last = cells.box(min(row + reach, rows - 1), min(column + reach, columns - 1))
     window = Boxes(np.array([[first[0], first[1], last[2], last[3]]]), (), CELL, 2.0, key="window")
-    names = (tr("kernel for the maximum"), tr("kernel for the mean")) if len(kernel) == 2 else (tr("kernel"),)
+    names = (tr("max kernel"), tr("mean kernel")) if len(kernel) == 2 else (tr("kernel"),)
     lines: list[Layout] = []
     for number, (pane, name) in enumerate(zip(pooled, names, strict=True)):
         with_window = Pane(pane.key, pane.title, (*pane.marks, window), space=pane.space, size=pane.size)
