@@ -48,7 +48,6 @@ def test_the_first_start_has_defaults() -> None:
         "{",
         "[]",
         "null",
-        '{"version": 99}',
         '{"version": 1, "theme": "pink"}',
         '{"version": 1, "threads": "many"}',
         '{"version": 1, "panels": [{"name": "layers"}]}',
@@ -65,6 +64,17 @@ def test_a_damaged_file_is_told_and_kept_aside(own_home: Path, text: str) -> Non
         "The settings could not be read; the program starts with new ones and keeps the old file as settings.damaged.json."
     )
     assert (own_home / "settings.damaged.json").read_text() == text
+
+
+def test_a_newer_file_is_told_and_kept_aside_under_its_own_name(own_home: Path) -> None:
+    text = '{"version": 99, "theme": "holographic"}'
+    (own_home / "settings.json").write_text(text)
+    settings, sentence = load_settings()
+    assert settings == Settings()
+    assert sentence == (
+        "The settings are from a newer CV Explorer; the program starts with new ones and keeps those as settings.newer.json."
+    )
+    assert (own_home / "settings.newer.json").read_text() == text
 
 
 @given(
