@@ -77,6 +77,17 @@ def test_a_newer_file_is_told_and_kept_aside_under_its_own_name(own_home: Path) 
     assert (own_home / "settings.newer.json").read_text() == text
 
 
+def test_one_from_a_newer_version_is_kept_under_a_name_of_its_own_each_time(own_home: Path) -> None:
+    for number in (2, 3):
+        (own_home / "settings.json").write_text(json.dumps({"version": number}))
+        settings, sentence = load_settings()
+        assert settings == Settings()
+        assert sentence.startswith("The settings are from a newer CV Explorer")
+    assert (own_home / "settings.newer.json").read_text() == '{"version": 2}'
+    assert (own_home / "settings.newer-2.json").read_text() == '{"version": 3}'
+    assert load_settings() == (Settings(), "")
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--offscreen", action="store_true", help="no window, even where there is Xvfb")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "soak")
+    parser.add_argument("--actions", type=int, default=0, help="so many in place of the minutes, in haste")
     parser.add_argument("--size", default="1280x720", help="of the moving picture")
     wanted = parser.parse_args()
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "e2e")]
@@ -57,7 +59,10 @@ def run(wanted: argparse.Namespace) -> int:
         application = QApplication(["soak"])
         load_fonts(application)
         source = f"moving:{asset('pictures', 'lemur.jpg')}?fps=30&size={wanted.size}"
-        outcome = Soak(Plan(wanted.minutes, wanted.seed, source, wanted.folder), application).run()
+        plan = Plan(wanted.minutes, wanted.seed, source, wanted.folder)
+        if wanted.actions:
+            plan = replace(plan, actions=wanted.actions, pause=0.02, calm=0.0, patience=0.2)
+        outcome = Soak(plan, application).run()
         faulthandler.disable()
     print(outcome)
     return int(outcome.failed)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar
 
 PROC = Path("/proc/self")
 
@@ -27,7 +27,7 @@ class Sample:
         rss: MB of memory in use by the process; 0 where the system does not tell.
         threads: of the process, Qt's and OpenMP's among them; elsewhere than on Linux Python's own.
         handles: open files and sockets; 0 where the system does not tell.
-        widgets: of Qt, hidden ones too.
+        widgets: of Qt, hidden ones too, without the tab bars between docks.
         objects: QObjects below the windows; only at rest, else 0.
         python: objects that Python's garbage collector watches; only at rest, else 0.
         frames: results that were drawn so far.
@@ -122,10 +122,24 @@ def kinds() -> Counter[str]:
     return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
 
 
+def widgets() -> int:
+    return sum(not _is_of_a_tab_bar(one) for one in QApplication.allWidgets())
+
+
 def qobjects() -> int:
-    return sum(
-        1 + len(window.findChildren(QObject)) for window in QApplication.topLevelWidgets() if not window.parent()
-    )
+    """The windows, and all below them."""
+    windows = [window for window in QApplication.topLevelWidgets() if window.parent() is None]
+    found = [one for window in windows for one in (window, *window.findChildren(QObject))]
+    return sum(not _is_of_a_tab_bar(one) for one in found)
+
+
+def _is_of_a_tab_bar(one: QObject | None) -> bool:
+    """Part of a tab bar between docks: the main window keeps those that it does not need for later, now more of them, now fewer."""
+    while one is not None:
+        if isinstance(one, QTabBar) and isinstance(one.parent(), QMainWindow):
+            return True
+        one = one.parent()
+    return False
 
 
 class Log:

@@ -42,7 +42,9 @@ class Problems:
     def add(self, what: str, detail: str = "") -> None:
         with self._lock:
             self.found[what] += 1
-            self.first.setdefault(what, f"{self._doing()}\n{detail}".strip())
+            if what not in self.first:
+                self.first[what] = f"{self._doing()}\n{detail}".strip()
+                print(f"PROBLEM: {what}\n{self.first[what]}", file=sys.stderr, flush=True)
 
     def said(self, sentence: str, where: str) -> None:
         """The program told the user about an error: a problem, unless it is a sentence that it has."""

@@ -303,7 +303,7 @@ class Soak:
         self._log.add(
             Sample(
                 time.perf_counter() - self._began, resting, figures.rss(), figures.threads(), figures.handles(),
-                len(QApplication.allWidgets()), figures.qobjects() if resting else 0,
+                figures.widgets(), figures.qobjects() if resting else 0,
                 len(gc.get_objects()) if resting else 0, self.frames, self.actions, self._problems.count,
             )
         )  # fmt: skip
