@@ -116,7 +116,8 @@ class TilesArtist(Artist[Tiles]):
         self._arrange()
         self._inside = False
         count = mark.values.shape[0]
-        if self._locked is not None and (not mark.each or self._locked[0].shape == (count,)):
+        # One range for all is kept for all, those of each tile only as long as there are as many.
+        if self._locked is not None and self._locked[0].shape == ((count,) if mark.each else ()):
             self._low, self._high = self._locked
             return
         if not mark.each and mark.low is not None and mark.high is not None:

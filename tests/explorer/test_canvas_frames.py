@@ -257,6 +257,17 @@ def test_tiles_of_another_number_forget_locked_own_ranges(qtbot: QtBot) -> None:
     assert len(canvas.pane("p").artists[0]._low) == 5  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("each", [True, False])
+def test_tiles_that_get_another_kind_of_range_while_locked_are_drawn(qtbot: QtBot, each: bool, count: int) -> None:
+    """One range for all in place of one for each, with as many tiles or others, and the other way round."""
+    canvas = shown(qtbot, one(Tiles(np.arange(12.0).reshape(3, 2, 2), each=each)))
+    canvas.lock_range("p", True)
+    canvas.set_figure(one(Tiles(np.arange(4.0 * count).reshape(count, 2, 2), each=not each)))
+    drawn = pixels(view_of(canvas).grab().toImage())
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 4
+
+
 def test_a_locked_chart_keeps_its_axes(qtbot: QtBot) -> None:
     def figure(high: float) -> Figure:
         return one(Curve(np.arange(3.0), np.array([0, high / 2, high])), axes=AXES)
