@@ -54,6 +54,7 @@ class Desk(QObject):
         self._registry: Registry | None = None
         self._devices: tuple[Device, ...] = ()
         self._damaged: tuple[str, ...] = ()
+        self._number = 0
         self._loaded = False
         self._closing = False
         self._held: set[int] = set()
@@ -80,7 +81,7 @@ class Desk(QObject):
 
     def open_panel(self, name: str, values: dict[str, Any] | None = None) -> PanelDock:
         """Opens a panel (once more)."""
-        number = 1 + max((dock.id for dock in self.docks), default=0)
+        number = self._number + 1  # never one of a closed panel, of which a result may still be under way
         dock = self._add(OpenPanel(name, number, values or {}))
         dock.show()
         dock.raise_()
@@ -146,6 +147,7 @@ class Desk(QObject):
         elif self.docks:
             self._window.tabifyDockWidget(self.docks[-1], dock)
         self.docks.append(dock)
+        self._number = max(self._number, opened.id)
         self._active = dock
         self.emptied.emit(False)
         if self._loaded:
