@@ -71,7 +71,9 @@ class Tree(QWidget):
                 self._fill(node)
             return
         self._items = {}
-        self._model.clear()
+        # A new one, since PySide keeps what it has of each item for as long as there is the model that the item was in.
+        self._model = QStandardItemModel()
+        self._shown.setSourceModel(self._model)
         self._model.setHorizontalHeaderLabels(list(self._titles))
         parents: list[QStandardItem] = [self._model.invisibleRootItem()]
         for node in nodes:

@@ -194,3 +194,20 @@ def test_new_cells_keep_the_rows_that_are_open(form: Form) -> None:
 
 def test_a_panel_without_knobs_has_an_empty_form(qtbot: QtBot) -> None:
     qtbot.addWidget(Form(NoKnobs(), NoKnobs()))
+
+
+def test_rows_that_went_are_forgotten(qtbot: QtBot) -> None:
+    import gc
+
+    from PySide6.QtGui import QStandardItem
+
+    from explorer.tree import Tree
+
+    tree = Tree(("a", "b"))
+    qtbot.addWidget(tree)
+    counts = []
+    for round_number in range(4):
+        tree.set_nodes(tuple(Node(f"{round_number}.{i}", f"n{i}", i % 3, ("x",)) for i in range(30)))
+        gc.collect()
+        counts.append(sum(type(one) is QStandardItem for one in gc.get_objects()))
+    assert len(set(counts)) == 1, counts
