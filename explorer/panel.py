@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.figure import Figure, Probe, Spot
+from explorer.figure import Extent, Figure, Probe, Spot
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +61,12 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def extent(self) -> Extent:
+        """Where the whole picture lies in a pane that counts in its pixels."""
+        width, height = self.size
+        return 0.0, 0.0, float(width), float(height)
 
 
 Precision = Literal["float32", "bfloat16", "float16"]

@@ -5,10 +5,9 @@ A dilated MobileNetV1 at stride 8 (section 4.2), one body for both branches with
 its checkpoints load with ``strict=True``.
 """
 
-import torch
 from torch import Tensor, nn
 
-from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, Pixels, PoseMaps, PoseNetwork
+from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, Pixels, PoseMaps, PoseNetwork, refined
 
 TRUNK = ((64, 1, 1), (128, 2, 1), (128, 1, 1), (256, 2, 1), (256, 1, 1), (512, 1, 1), (512, 1, 2)) + ((512, 1, 1),) * 4
 """Channels out, stride and dilation of each separable convolution: MobileNetV1 up to conv5_5, its last stride taken out."""
@@ -130,10 +129,7 @@ class LightOpenPose(PoseNetwork):
 
     def stages(self, x: Tensor) -> tuple[PoseMaps, ...]:
         features = self.cpm(self.model(x))  # (N, 128, H / 8, W / 8)
-        out = [self.initial_stage(features)]
-        for stage in self.refinement_stages:
-            out.append(stage(torch.cat((features, out[-1].heatmaps, out[-1].pafs), 1)))
-        return tuple(out)
+        return refined(features, self.initial_stage, self.refinement_stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """All stages, in the order of the author's code.

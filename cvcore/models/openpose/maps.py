@@ -1,6 +1,7 @@
 """What every pose network here gives, and how a picture goes in and people come back."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,14 @@ class PoseMaps:
 
     heatmaps: Tensor
     pafs: Tensor
+
+
+def refined(features: Tensor, initial: nn.Module, refinement: Iterable[nn.Module]) -> tuple[PoseMaps, ...]:
+    """What each stage gives: the first sees the features (N, C, h, w), each later one also the maps before it."""
+    out: list[PoseMaps] = [initial(features)]
+    for stage in refinement:
+        out.append(stage(torch.cat((features, out[-1].heatmaps, out[-1].pafs), 1)))
+    return tuple(out)
 
 
 @dataclass(frozen=True, slots=True)

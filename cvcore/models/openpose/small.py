@@ -6,11 +6,10 @@ give heat maps and PAFs, each stage seeing the features and what the one before 
 are separable with 7x7 kernels: the field of the paper's at a fiftieth of the work.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, Pixels, PoseMaps, PoseNetwork
+from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, Pixels, PoseMaps, PoseNetwork, refined
 from cvcore.models.posenet import WIDTHS, mobilenet_trunk
 
 SKIP = 6
@@ -88,10 +87,7 @@ class PoseSmall(PoseNetwork):
         finer = self.features[:SKIP](x)  # (N, 192, h, w), h = H / 8
         end = self.features[SKIP:](finer)  # (N, 384, h / 2, w / 2)
         features = self.fuse((doubled(self.from_end(end), finer) + self.from_skip(finer)).relu())
-        out = [self.initial_stage(features)]
-        for stage in self.refinement_stages:
-            out.append(stage(torch.cat((features, out[-1].heatmaps, out[-1].pafs), 1)))
-        return tuple(out)
+        return refined(features, self.initial_stage, self.refinement_stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """All stages, as lightweight OpenPose gives them.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast, get_args
 from cvcore.nn.cbam import Gate, Switch
 from explorer import networks
 from explorer.classes import sorted_classes
-from explorer.i18n import language, tr
+from explorer.i18n import language
+from explorer.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 from explorer.panel import Result, knob
 
 if TYPE_CHECKING:
@@ -121,32 +122,18 @@ class Params:
         when=lambda params: params.grad_cam,
     )
     network: str = knob("mobilenet_v2_cbam", kind="choice", choices=lambda result: network_names(), label="Network")
-    size: int = knob(
-        224,
-        32,
-        1024,
-        step=32,
-        unit="px",
-        label="Input size",
-        help="The picture is resized to about as many pixels as a square of this side has; all of it is seen.",
-    )
-    fit: str = knob(
-        "keep proportions",
-        choices=("keep proportions", "square"),
-        label="Input shape",
-        help="A square input gives maps of the sizes printed in papers, but presses the picture together.",
-    )
+    size: int = size_knob(SIZE_HELP)
+    fit: str = shape_knob(SHAPE_HELP)
 
     def __post_init__(self) -> None:
         allowed = (
             ("show", SHOWS), ("channel_attention", GATES), ("spatial_attention", GATES), ("where", WHERE),
-            ("fit", ("keep proportions", "square")),
+            ("fit", SHAPES),
         )  # fmt: skip
         for name, choices in allowed:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is one of {', '.join(choices)}")
-        if not 32 <= self.size <= 1024:
-            raise ValueError(tr("The input size is 32 to 1024 pixels."))
+        check_size(self.size)
         if self.channel < 0 or not 0 <= self.gain <= 100:
             raise ValueError("a channel is 0 or more, its gain 0 to 100")
 

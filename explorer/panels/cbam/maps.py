@@ -16,7 +16,6 @@ from explorer.panels.cbam.selection import (
     shown_tiles,
     signed,
     top_classes,
-    whole,
 )
 from explorer.panels.cbam.trace import Trace
 
@@ -60,10 +59,10 @@ def map_pane(
         high=ends[1],
         colormap=colormap,
         opacity=view.opacity,
-        extent=whole(result),
+        extent=result.frame.extent,
         smooth=smooth,
     )
-    marks = (Image(trace.grey, extent=whole(result)), heat, *chosen_cell(result, view), *more)
+    marks = (Image(trace.grey, extent=result.frame.extent), heat, *chosen_cell(result, view), *more)
     return Pane(key, title, marks, space="picture", size=picture_size(result))
 
 
@@ -81,7 +80,7 @@ def gate_pane(result: Result, view: View, key: str = "gate") -> Pane:
     trace: Trace = result.trace
     positions = trace.block.positions
     if positions is None:
-        pane_marks = (Image(trace.picture, extent=whole(result)),)
+        pane_marks = (Image(trace.picture, extent=result.frame.extent),)
         return Pane(
             key, tr("This block has no spatial attention"), pane_marks, space="picture", size=picture_size(result)
         )

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import networks
-from explorer.figure import Extent
 from explorer.i18n import language
 from explorer.panel import Result
 from explorer.panels.cbam.block import Array, Block
@@ -47,11 +46,6 @@ def cell_of(result: Result, view: View) -> tuple[int, int]:
     width, height = result.frame.size
     x, y = view.place or (0.5, 0.5)
     return trace.block.cells.at(x * width, y * height)
-
-
-def whole(result: Result) -> Extent:
-    width, height = result.frame.size
-    return 0.0, 0.0, float(width), float(height)
 
 
 def shape_words(block: Block) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from explorer import networks
 from explorer.i18n import tr
+from explorer.input_knobs import SHAPES, check_size, shape_knob, size_knob
 from explorer.panel import Result, knob
 
 if TYPE_CHECKING:
@@ -45,18 +46,17 @@ class Params:
         "blocks", choices=("blocks", "all layers"), label="Layers compared", help="All layers take longer."
     )
     layer: str = knob("", kind="hidden")
-    size: int = knob(224, 32, 1024, step=32, unit="px", label="Input size")
-    fit: str = knob("keep proportions", choices=("keep proportions", "square"), label="Input shape")
+    size: int = size_knob()
+    fit: str = shape_knob()
 
     def __post_init__(self) -> None:
-        if not 32 <= self.size <= 1024:
-            raise ValueError(tr("The input size is 32 to 1024 pixels."))
+        check_size(self.size)
         for value, known in (
             (self.state, STATES),
             (self.other_state, STATES),
             (self.measure, MEASURES),
             (self.layers, ("blocks", "all layers")),
-            (self.fit, ("keep proportions", "square")),
+            (self.fit, SHAPES),
         ):
             if value not in known:
                 raise ValueError(tr("{value} is none of {known}.", value=value, known=", ".join(known)))

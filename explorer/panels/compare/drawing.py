@@ -156,11 +156,11 @@ def channel_pane(result: Result, view: View, which: int) -> Pane:
         low=low,
         high=high,
         colormap=colormap,
-        extent=whole(result),
+        extent=result.frame.extent,
         smooth=True,
         key="channel",
     )
-    return Pane(("first", "second")[which], title, (heat,), space="picture", size=size(result))
+    return Pane(("first", "second")[which], title, (heat,), space="picture", size=result.frame.size)
 
 
 def number_pane(key: str, title: str, numbers: np.ndarray, channel: int) -> Pane:
@@ -188,11 +188,11 @@ def difference_pane(result: Result, view: View) -> Pane:
         trace.cells[0].spread(trace.first[channel] - trace.second[channel], smooth=view.smooth),
         label=tr("A − B"),
         colormap="diverging",
-        extent=whole(result),
+        extent=result.frame.extent,
         smooth=True,
         key="difference",
     )
-    return Pane("difference", title, (heat,), space="picture", size=size(result))
+    return Pane("difference", title, (heat,), space="picture", size=result.frame.size)
 
 
 def tiles_pane(result: Result, view: View) -> Pane:
@@ -237,13 +237,3 @@ def predictions_pane(result: Result) -> Pane:
         key="predictions",
     )
     return Pane("predictions", tr("Predictions"), (table,))
-
-
-def whole(result: Result) -> tuple[float, float, float, float]:
-    width, height = result.frame.size
-    return 0.0, 0.0, float(width), float(height)
-
-
-def size(result: Result) -> tuple[float, float]:
-    width, height = result.frame.size
-    return float(width), float(height)

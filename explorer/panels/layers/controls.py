@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from explorer import networks
 from explorer.classes import MOST_LIKELY, sorted_classes
 from explorer.i18n import language, tr
+from explorer.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 from explorer.panel import Result, knob
 
 if TYPE_CHECKING:
@@ -35,21 +36,8 @@ class Params:
         help="Output is channels × rows × columns. Only the chosen layer's activations are kept.",
     )
     network: str = knob("mobilenet_v2", kind="choice", choices=lambda result: networks.names(), label="Network")
-    size: int = knob(
-        224,
-        32,
-        1024,
-        step=32,
-        unit="px",
-        label="Input size",
-        help="The picture is resized to about as many pixels as a square of this side has; all of it is seen.",
-    )
-    fit: str = knob(
-        "keep proportions",
-        choices=("keep proportions", "square"),
-        label="Input shape",
-        help="A square input gives maps of the sizes printed in papers, but presses the picture together.",
-    )
+    size: int = size_knob(SIZE_HELP)
+    fit: str = shape_knob(SHAPE_HELP)
     show: str = knob(
         "channels",
         choices=("channels", "graph"),
@@ -101,9 +89,8 @@ class Params:
     )
 
     def __post_init__(self) -> None:
-        if not 32 <= self.size <= 1024:
-            raise ValueError(tr("The input size is 32 to 1024 pixels."))
-        if self.fit not in ("keep proportions", "square"):
+        check_size(self.size)
+        if self.fit not in SHAPES:
             raise ValueError(tr("The input shape is “keep proportions” or “square”."))
         if self.graph_depth < 0:
             raise ValueError(tr("The depth of the graph is 0 or more."))

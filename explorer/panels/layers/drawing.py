@@ -89,7 +89,7 @@ def picture_pane(result: Result, view: View, channel: int) -> Pane:
                 low=low,
                 colormap=colormap,
                 opacity=view.opacity,
-                extent=whole(result),
+                extent=result.frame.extent,
                 smooth=True,
                 key="channel",
             )
@@ -101,8 +101,8 @@ def picture_pane(result: Result, view: View, channel: int) -> Pane:
         width, height = result.frame.size
         x, y = params.position
         place = (min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height)))
-        marks.append(Handles("position", "point", place, colour=CELL, bounds=whole(result), key="position"))
-    return Pane("picture", title, tuple(marks), space="picture", size=size(result))
+        marks.append(Handles("position", "point", place, colour=CELL, bounds=result.frame.extent, key="position"))
+    return Pane("picture", title, tuple(marks), space="picture", size=result.frame.size)
 
 
 def position_marks(trace: Trace) -> list[Mark]:
@@ -136,12 +136,12 @@ def field_pane(result: Result) -> Pane:
         high=1.0,
         colormap="magma",
         opacity=0.85,
-        extent=whole(result),
+        extent=result.frame.extent,
         smooth=True,
         key="effective",
     )
     marks = (Image(result.frame.image), heat, *position_marks(trace))
-    return Pane("field", tr("Effective receptive field"), marks, space="picture", size=size(result))
+    return Pane("field", tr("Effective receptive field"), marks, space="picture", size=result.frame.size)
 
 
 def cam_pane(result: Result, view: View) -> Pane:
@@ -153,13 +153,13 @@ def cam_pane(result: Result, view: View) -> Pane:
         low=0.0,
         colormap="magma",
         opacity=view.opacity,
-        extent=whole(result),
+        extent=result.frame.extent,
         smooth=True,
         key="cam",
     )
     name = class_names(result)[trace.cam.class_index]
     title = tr("Grad-CAM: {name}", name=name)
-    return Pane("cam", title, (Image(result.frame.image), heat), space="picture", size=size(result))
+    return Pane("cam", title, (Image(result.frame.image), heat), space="picture", size=result.frame.size)
 
 
 def channels_pane(trace: Trace, view: View, channel: int) -> Pane:
@@ -250,13 +250,3 @@ def statistics_pane(trace: Trace, channel: int) -> Pane:
         TableColumn(tr("channel {channel}", channel=channel)),
     )
     return Pane("statistics", tr("Statistics"), (Table(columns, tuple(rows), key="statistics"),))
-
-
-def whole(result: Result) -> tuple[float, float, float, float]:
-    width, height = result.frame.size
-    return 0.0, 0.0, float(width), float(height)
-
-
-def size(result: Result) -> tuple[float, float]:
-    width, height = result.frame.size
-    return float(width), float(height)
