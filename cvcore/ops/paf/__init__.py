@@ -6,7 +6,17 @@ The loops are compiled by numba and kept on disk; :func:`warm_up` compiles or lo
 import torch
 
 from cvcore.ops.compiling import without_full_collections
-from cvcore.ops.paf.decoding import Thresholds, assemble, decode, decode_trace, find_peaks, match_limbs, score_pairs
+from cvcore.ops.paf.decoding import (
+    Decoded,
+    Thresholds,
+    assemble,
+    decode,
+    decode_scored,
+    decode_trace,
+    find_peaks,
+    match_limbs,
+    score_pairs,
+)
 from cvcore.ops.paf.skeleton import (
     COCO_17_NAMES,
     COCO_TO_OPENPOSE,
@@ -25,6 +35,7 @@ __all__ = [
     "COCO_TO_OPENPOSE",
     "OPENPOSE_18",
     "Assembly",
+    "Decoded",
     "Matches",
     "Pairs",
     "Peaks",
@@ -34,6 +45,7 @@ __all__ = [
     "assemble",
     "cells_to_pixels",
     "decode",
+    "decode_scored",
     "decode_trace",
     "find_peaks",
     "from_coco",

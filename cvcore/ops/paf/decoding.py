@@ -169,13 +169,26 @@ def assemble(
     return _assembly(peaks, accepted, ends, pairs.scores.numpy()[accepted], limits, skeleton)[0]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """The people of one picture, without the decisions.
+
+    Args:
+        people: (P, K, 3) and limited: as in :class:`cvcore.ops.paf.trace.PoseTrace`. scores: (P,) on the CPU.
+    """
+
+    people: Tensor
+    scores: Tensor
+    limited: bool
+
+
 def decode(
     heatmaps: Tensor, pafs: Tensor, thresholds: Thresholds | None = None, *, skeleton: Skeleton = OPENPOSE_18
 ) -> Tensor:
     """The people of one picture: :func:`find_peaks`, :func:`score_pairs`, :func:`match_limbs`, :func:`assemble`.
 
     Any maps without NaN give an answer; infinite values count as 1e6. The work is bounded by ``thresholds.max_peaks``, and
-    whether that was reached says :func:`decode_trace`.
+    whether that was reached says :func:`decode_scored`.
 
     Args:
         heatmaps: (K + 1, h, w), the last one the background, which is not used. pafs: (2 L, h, w). Any device and precision.
@@ -188,10 +201,17 @@ def decode(
     Raises:
         ValueError: shapes, or NaN.
     """
+    return decode_scored(heatmaps, pafs, thresholds, skeleton=skeleton).people
+
+
+def decode_scored(
+    heatmaps: Tensor, pafs: Tensor, thresholds: Thresholds | None = None, *, skeleton: Skeleton = OPENPOSE_18
+) -> Decoded:
+    """:func:`decode` with the people's scores, and whether the limit on peaks was reached."""
     limits = thresholds or Thresholds()
     maps, fields, limbs = _inputs(heatmaps, pafs, skeleton)
     keypoints = len(skeleton.names)
-    xy, scores, _, starts, _ = loops.local_maxima(maps, keypoints, limits.peak_threshold, limits.max_peaks, True)
+    xy, scores, _, starts, counts = loops.local_maxima(maps, keypoints, limits.peak_threshold, limits.max_peaks, True)
     ends, numbers, _, _, _ = loops.line_integrals(
         fields, xy, starts, limbs, limits.samples, limits.min_dot, limits.min_agreeing, False
     )
@@ -200,8 +220,12 @@ def decode(
     _, bodies, body_scores = loops.growing(
         ends[accepted], numbers[accepted, 3], scores, limbs, _redundant(skeleton), keypoints
     )
-    people = loops.selected(bodies, body_scores, xy, scores, limits.min_keypoints, limits.min_score)[2]
-    return torch.from_numpy(people).to(heatmaps.device)
+    _, kept, people = loops.selected(bodies, body_scores, xy, scores, limits.min_keypoints, limits.min_score)
+    return Decoded(
+        torch.from_numpy(people).to(heatmaps.device),
+        torch.from_numpy(body_scores[kept]),
+        bool((counts > limits.max_peaks).any()),
+    )
 
 
 def decode_trace(
