@@ -7,9 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from threading import get_ident
 from typing import Any, TypeVar, cast
 
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from explorer import networks
 from explorer.i18n import tr
@@ -21,6 +23,11 @@ log = logging.getLogger(__name__)
 
 ONCE_KEPT = 16
 """How many shared intermediate results are kept while one frame is held and parameters change."""
+IDLE_KEPT = 2
+"""How many networks are kept that no panel uses any more: who compares two goes back and forth."""
+
+Key = tuple[str, str, str]
+"""A network's card, device and precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +48,28 @@ class Computer:
     def __init__(self, panels: Mapping[str, Panel]) -> None:
         self.panels = panels
         self.progress: Progress | None = None
-        self._models: dict[tuple[str, str, str], tuple[Hashable, torch.nn.Module]] = {}
+        self._models: OrderedDict[Key, tuple[Hashable, torch.nn.Module]] = OrderedDict()
+        self._used: dict[int, set[Key]] = {}
         self._once: OrderedDict[Hashable, Any] = OrderedDict()
         self._once_frame: Frame | None = None
         self._previous: dict[int, Any] = {}
         self._on_cpu: dict[int, str] = {}
 
     def compute(
-        self, frame: Frame, task: Task, *, asked: float | None = None, cancelled: Callable[[], bool] = lambda: False
+        self,
+        frame: Frame,
+        task: Task,
+        *,
+        asked: float | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        stop: Callable[[], bool] | None = None,
     ) -> Result | None:
         """One panel on one frame. Whatever the panel raises becomes a result with an error.
 
         Args:
             asked: when the task or the frame was handed over, in seconds of ``time.perf_counter``: waiting begins there.
             cancelled: what ``context.cancelled`` says.
+            stop: looked at before every module of a network that runs: once true, the computation ends there. As ``cancelled`` if None.
 
         Returns:
             None if it was cancelled.
@@ -73,7 +88,8 @@ class Computer:
             if torch.get_num_threads() != task.threads:
                 torch.set_num_threads(task.threads)
             try:
-                trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
+                with stopping(stop or cancelled):
+                    trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
             except torch.OutOfMemoryError:
                 if device == "cpu":
                     raise
@@ -81,7 +97,8 @@ class Computer:
                 self._leave(device, task)
                 device = "cpu"
                 del stages[2:]
-                trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
+                with stopping(stop or cancelled):
+                    trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
         except Cancelled:
             return None
         except Exception as error:
@@ -98,6 +115,7 @@ class Computer:
             )
         finally:
             self.progress = None
+            self._let_go(IDLE_KEPT)
         self._previous[task.id] = trace
         note = ""
         if device != task.device:
@@ -115,17 +133,28 @@ class Computer:
         self._previous[task_id] = trace
 
     def forget(self, task_id: int) -> None:
-        """A panel was closed."""
+        """A panel was closed: what no other one uses is let go."""
         self._previous.pop(task_id, None)
         self._on_cpu.pop(task_id, None)
+        self._used.pop(task_id, None)
+        self._once.clear()
+        self._let_go(0)
 
     def model(self, card: str, device: torch.device, precision: str) -> torch.nn.Module:
         """The network of a card, loaded once; one of the user's anew when it was set in another way."""
-        key = (card, str(device), precision)
+        key = card, str(device), precision
         now = networks.version(card)
         if key not in self._models or self._models[key][0] != now:
             self._models[key] = now, networks.load(card, device).to(getattr(torch, precision))
+        self._models.move_to_end(key)
         return self._models[key][1]
+
+    def _let_go(self, idle: int) -> None:
+        """Keeps the networks that panels use, and the last ``idle`` of the others."""
+        used = set().union(*self._used.values())
+        unused = [key for key in self._models if key not in used]
+        for key in unused[: max(0, len(unused) - idle)]:
+            del self._models[key]
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         if key not in self._once:
@@ -142,7 +171,11 @@ class Computer:
             self._once.clear()
             self._once_frame = frame
         context = ComputeContext(self, task, torch.device(device), stages, cancelled, self._previous.get(task.id))
-        trace = panel.compute(frame, task.params, context)
+        try:
+            trace = panel.compute(frame, task.params, context)
+        finally:
+            if context.models:  # a panel that keeps what it made of them need not ask again
+                self._used[task.id] = {(card, device, task.precision) for card in context.models}
         started = time.perf_counter()
         trace = to_host(trace)
         if device != "cpu":
@@ -151,7 +184,7 @@ class Computer:
 
     def _leave(self, device: str, task: Task) -> None:
         self._on_cpu[task.id] = task.device
-        self._models = {key: model for key, model in self._models.items() if key[1] != device}
+        self._models = OrderedDict((key, model) for key, model in self._models.items() if key[1] != device)
         self._once.clear()
         if device.startswith("cuda"):
             with suppress(RuntimeError):
@@ -216,6 +249,26 @@ class ComputeContext:
         made, used = self._computer.once((key, str(self.device), self._task.precision), noting)
         self.models.update(dict.fromkeys(used))
         return made
+
+
+@contextmanager
+def stopping(stop: Callable[[], bool]) -> Iterator[None]:
+    """Ends the network that this thread runs, whichever it is, before its next module once ``stop`` says so.
+
+    Raises:
+        Cancelled: it was ended.
+    """
+    owner = get_ident()
+
+    def look(module: torch.nn.Module, args: Any) -> None:
+        if get_ident() == owner and stop():
+            raise Cancelled
+
+    handle = register_module_forward_pre_hook(look)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def to_host(trace: Any) -> Any:

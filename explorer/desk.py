@@ -157,9 +157,14 @@ class Desk(QObject):
     def _closed(self, dock: PanelDock) -> None:
         if self._closing:
             return
-        self.engine.drop_task(dock.id, forget=True)
         self.docks.remove(dock)
+        if self._active is dock:
+            self._active = None
         self.closed.emit(dock)
+        # What it showed goes now, not when the garbage collector finds the widgets.
+        dock.result = None
+        dock.canvas.clear()
+        self.engine.drop_task(dock.id, forget=True)
         self._window.removeDockWidget(dock)
         dock.deleteLater()
         self.emptied.emit(not self.docks)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from explorer.memory import give_back
 from explorer.panel import Frame, Panel, Result, Task
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Engine:
         self._since: dict[int, float] = {}
         self._results: dict[int, Result] = {}
         self._done: dict[int, tuple[Frame, Task]] = {}
+        self._cut_short: set[int] = set()
         self._forgotten: set[int] = set()
         self._recalled: dict[int, Any] = {}
         self._closing = False
@@ -83,6 +85,7 @@ class Engine:
             self._tasks.pop(task_id, None)
             self._results.pop(task_id, None)
             self._done.pop(task_id, None)
+            self._cut_short.discard(task_id)
             if forget:
                 self._forgotten.add(task_id)
                 self._cond.notify()
@@ -132,6 +135,7 @@ class Engine:
                 self._cond.wait_for(lambda: self._closing or bool(self._forgotten) or bool(self._stale()))
                 if self._closing:
                     return
+                forgotten = bool(self._forgotten)
                 for task_id in self._forgotten:
                     computer.forget(task_id)
                 self._forgotten.clear()
@@ -141,6 +145,8 @@ class Engine:
                 # All panels of one pass see one frame, so that what they share is worked out once.
                 frame = self._frame
                 stale = sorted(self._stale(), key=lambda i: self._since[i])
+            if forgotten:
+                give_back()
             for task_id in stale:
                 self._compute(computer, cast(Frame, frame), task_id)
 
@@ -158,10 +164,25 @@ class Engine:
                 return
             self._done[task_id] = (frame, task)
             asked = max(frame.time, self._since[task_id])
-        result = computer.compute(
-            frame, task, asked=asked, cancelled=lambda: self._closing or self._tasks.get(task_id) is not task
-        )
+            # While a knob is turned, every other computation is finished all the same: the user sees what the knob does.
+            finish = task_id in self._cut_short
+            self._cut_short.discard(task_id)
+
+        def changed() -> bool:
+            return self._tasks.get(task_id) is not task
+
+        def stop() -> bool:
+            return self._closing or task_id not in self._tasks or (changed() and not finish)
+
+        result = computer.compute(frame, task, asked=asked, cancelled=lambda: self._closing or changed(), stop=stop)
         if result is None:
+            with self._cond:
+                if task_id in self._tasks and changed():
+                    if not finish:
+                        self._cut_short.add(task_id)
+                    # Back to what it was before, the task counts as one that was not computed.
+                    if self._done.get(task_id) == (frame, task):
+                        del self._done[task_id]
             return
         with self._cond:
             if task_id not in self._tasks:

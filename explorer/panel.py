@@ -135,8 +135,12 @@ class Result:
     previous: Any = None
 
 
-class Cancelled(Exception):
-    """Raised by ``compute`` when it stops because ``context.cancelled``: the result is left out, silently."""
+class Cancelled(BaseException):
+    """Raised by ``compute`` when it stops because ``context.cancelled``: the result is left out, silently.
+
+    The engine raises it as well, between two modules of a network that runs for nothing. It is no error, so that
+    ``except Exception`` lets it through.
+    """
 
 
 class Context(Protocol):

@@ -107,6 +107,13 @@ class Canvas(QWidget):
             widget.set_overlays(() if probe is None else probe.marks.get(key, ()))
         self._say()
 
+    def clear(self) -> None:
+        """Lets go of the figure at once, before the widgets go: nothing comes any more."""
+        self.figure = self.probe = None
+        self._hover_timer.stop()
+        for widget in self._panes.values():
+            widget.clear()
+
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         for widget in self._panes.values():

@@ -1,6 +1,7 @@
 """One pane on the screen: its title and menu, its drawing, table or text, and its legends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
@@ -171,6 +172,13 @@ class PaneWidget(QFrame):
                     artist.lock(True)
             self.view.set_content(self.artists, pane.axes, pane.size)
             self._show_legends()
+
+    def clear(self) -> None:
+        """Lets go of all that is shown: nothing comes any more."""
+        self.pane = replace(self.pane, marks=())
+        self.artists = []
+        if self.view is not None:
+            self.view.artists, self.view.overlays = [], []
 
     def set_overlays(self, marks: tuple[Mark, ...]) -> None:
         """Marks laid on top by a probe."""
