@@ -218,14 +218,8 @@ class _Http(http.client.HTTPConnection):
         self._stop.watch(self.sock)
 
 
-class _Https(http.client.HTTPSConnection):
-    def __init__(self, *args: Any, stop: Stop, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._stop = stop
-
-    def connect(self) -> None:
-        super().connect()
-        self._stop.watch(self.sock)
+class _Https(_Http, http.client.HTTPSConnection):
+    """The same over TLS."""
 
 
 class _HttpHandler(urllib.request.HTTPHandler):
