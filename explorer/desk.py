@@ -140,6 +140,7 @@ class Desk(QObject):
         dock.shown_changed.connect(lambda: self._hand_over(dock))
         dock.closed.connect(lambda: self._closed(dock))
         dock.drawn.connect(lambda: self.drawn.emit(dock))
+        dock.linked.connect(self.open_panel)
         self._window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
         if len(self.docks) == 1:
             self._window.splitDockWidget(self.docks[0], dock, Qt.Orientation.Horizontal)

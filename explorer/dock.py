@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QProgressBar,
     QScrollArea,
     QSplitter,
@@ -27,7 +28,7 @@ from explorer.figure import Figure, Image, Pane, Spot
 from explorer.form import Form
 from explorer.i18n import tr
 from explorer.icons import icon
-from explorer.panel import Frame, Panel, Precision, Result, Stage, Task
+from explorer.panel import Frame, Link, Panel, Precision, Result, Stage, Task
 from explorer.session import OpenPanel, fields_from_json, fields_to_json
 from explorer.theme import Theme, set_role
 from explorer.timing import Timing
@@ -48,9 +49,11 @@ class PanelDock(QDockWidget):
         shown_changed(): it can be seen now, or no longer.
         closed(): the user closed it.
         drawn(): it shows another figure, and has painted it.
+        linked(panel, fields): the user asked for another panel.
     """
 
     drawn = Signal()
+    linked = Signal(str, object)
     task_changed = Signal()
     shown_changed = Signal()
     closed = Signal()
@@ -104,6 +107,16 @@ class PanelDock(QDockWidget):
         self._side_button.setAutoRaise(True)
         self._side_button.clicked.connect(self.show_side)
 
+        self._links: tuple[Link, ...] = ()
+        self._links_menu = QMenu(self)
+        self._links_button = QToolButton()
+        self._links_button.setObjectName("links_button")
+        self._links_button.setAutoRaise(True)
+        self._links_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._links_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._links_button.setMenu(self._links_menu)
+        self._links_button.hide()
+
         split = QSplitter(Qt.Orientation.Horizontal)
         split.addWidget(self.side)
         split.addWidget(self.canvas)
@@ -115,6 +128,7 @@ class PanelDock(QDockWidget):
         foot.setContentsMargins(4, 0, 0, 0)
         foot.setSpacing(0)
         foot.addWidget(self._side_button)
+        foot.addWidget(self._links_button)
         foot.addWidget(self.waterfall, 1)
         body = QWidget()
         layout = QVBoxLayout(body)
@@ -219,6 +233,7 @@ class PanelDock(QDockWidget):
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._side_button.setIcon(icon("tune", theme.text))
+        self._links_button.setIcon(icon("layers", theme.text))
         self._fit_side()
         self.canvas.set_theme(theme)
         self.waterfall.set_theme(theme)
@@ -290,6 +305,7 @@ class PanelDock(QDockWidget):
         self.canvas.set_figure(figure)
         if self.canvas.spot is not None:  # something else may be under a pointer that rests
             self._hovered(self.canvas.spot)
+        self._show_links()
         sentence = self.result.note or self.result.frame.note
         self._say(sentence, "warning" if self.result.note else "note")
         self._figure_values = figure.values
@@ -304,6 +320,22 @@ class PanelDock(QDockWidget):
             log.exception("the panel %s failed to draw", self.name)
             self._say(str(error) or type(error).__name__, "error")
             return None
+
+    def _show_links(self) -> None:
+        """The ways to other panels, where this one has any."""
+        assert self.panel is not None
+        links = self.panel.links(self.result) if self.panel.links is not None and self.result is not None else ()
+        if links == self._links:
+            return
+        self._links = links
+        self._links_menu.clear()
+        for link in links:
+            self._links_menu.addAction(link.text).triggered.connect(
+                lambda _=False, link=link: self.linked.emit(link.panel, dict(link.fields))
+            )
+        self._links_button.setText(tr("Look inside"))
+        self._links_button.setToolTip(tr("Opens another panel with what is computed here"))
+        self._links_button.setVisible(bool(links))
 
     def _say(self, sentence: str, level: str) -> None:
         if sentence == self._message.text() and self._message.isVisible() == bool(sentence):

@@ -1,7 +1,7 @@
 """The networks a panel can choose from: the built-in ones whose weights are there, and the user's own. No Qt."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +38,16 @@ class OwnCard(zoo.Card):
         return self.names
 
 
+PARTS = {
+    "cvcore.models.cyclegan:CycleGAN": ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"),
+}
+"""What several networks in one file are looked at as: one after the other, each under the name ``CARD/PART``. By builder."""
+
+
 def names() -> tuple[str, ...]:
-    """What can be chosen now, built-in networks first."""
-    return (*zoo.available(), *own_models())
+    """What can be chosen now, built-in networks first; of a card with several networks each of them."""
+    built_in = (name for whole in zoo.available() for name in _parts_of(whole))
+    return (*built_in, *own_models())
 
 
 def card(name: str) -> zoo.Card:
@@ -50,7 +57,23 @@ def card(name: str) -> zoo.Card:
         zoo.WeightsError: there is none of that name.
     """
     own = own_models().get(name)
-    return zoo.card(name) if own is None else _own_card(own, version(name))
+    if own is not None:
+        return _own_card(own, version(name))
+    whole, part = _whole_and_part(name)
+    made = zoo.card(whole)
+    return replace(made, name=name, title=f"{made.title} ({part})") if part else made
+
+
+def _parts_of(whole: str) -> tuple[str, ...]:
+    parts = PARTS.get(zoo.card(whole).builder, ())
+    return tuple(f"{whole}/{part}" for part in parts) or (whole,)
+
+
+def _whole_and_part(name: str) -> tuple[str, str]:
+    """The name of a card, and which of its networks is meant; empty where there is one only."""
+    whole, _, part = name.rpartition("/")
+    known = zoo.cards()
+    return (whole, part) if whole in known and part in PARTS.get(known[whole].builder, ()) else (name, "")
 
 
 def is_own(name: str) -> bool:
@@ -76,7 +99,11 @@ def load(name: str, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
         SentenceError: it cannot be had.
     """
     own = own_models().get(name)
-    return zoo.load(name, device) if own is None else load_own(own, device)
+    if own is not None:
+        return load_own(own, device)
+    whole, part = _whole_and_part(name)
+    network = zoo.load(whole, device)
+    return network.get_submodule(part) if part else network
 
 
 def load_own(own: OwnModel, device: "torch.device | str" = "cpu") -> "torch.nn.Module":

@@ -9,6 +9,7 @@ A panel is one module in ``explorer/panels`` (or one named by an installed packa
     probe(result, view, spot) -> Probe | None    optional: what is under the pointer
     pick(result, view, spot) -> dict | None      optional: what a click sets, by field name
     files(result, view) -> dict[str, bytes]      optional: files of its own to save, such as detections as JSON
+    links(result) -> tuple[Link, ...]            optional: buttons that open another panel
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -217,6 +218,8 @@ class Knob:
     log: bool
     play: bool = False
     when: Callable[[Any], bool] | None = None
+    keys: tuple[str, ...] = ()
+    first: bool = False
 
 
 def knob(
@@ -234,6 +237,8 @@ def knob(
     log: bool = False,
     play: bool = False,
     when: Callable[[Any], bool] | None = None,
+    keys: tuple[str, ...] = (),
+    first: bool = False,
 ) -> Any:
     """A dataclass field that is a control.
 
@@ -249,6 +254,9 @@ def knob(
         log: the slider moves in ratios.
         play: a whole number that a button counts up by itself, such as the step of an algorithm; it stands above the others.
         when: of Params, whether the control is shown at all; a value that is not shown keeps.
+        keys: characters typed while the panel is the active one: of a flag one that switches it, of a number or choice two that
+            go back and on. They go before the window's own.
+        first: it stands above those that are not, be they of Params or View.
     """
     if kind is None:
         if isinstance(default, bool):
@@ -259,13 +267,28 @@ def knob(
             kind = "choice"
         else:
             kind = "text"
-    made = Knob(kind, low, high, step, choices, columns, label, unit, help, log, play, when)
+    made = Knob(kind, low, high, step, choices, columns, label, unit, help, log, play, when, keys, first)
     return field(default=default, metadata={"knob": made})
 
 
 def knobs(params: Any) -> dict[str, tuple[Field[Any], Knob]]:
     """The controls of a Params or View class or instance, by field name, in order."""
     return {f.name: (f, f.metadata["knob"]) for f in fields(params) if "knob" in f.metadata}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way from one panel to another.
+
+    Args:
+        text: on the button, in the language chosen.
+        panel: the name of the panel that opens.
+        fields: what of its Params and View is set.
+    """
+
+    text: str
+    panel: str
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +312,7 @@ class Panel:
     probe: Callable[[Result, Any, Spot], Probe | None] | None
     pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None
     files: Callable[[Result, Any], dict[str, bytes]] | None = None
+    links: Callable[[Result], tuple[Link, ...]] | None = None
 
     @classmethod
     def from_module(cls, module: ModuleType) -> "Panel":
@@ -323,4 +347,5 @@ class Panel:
             probe=getattr(module, "probe", None),
             pick=getattr(module, "pick", None),
             files=getattr(module, "files", None),
+            links=getattr(module, "links", None),
         )

@@ -1,0 +1,204 @@
+"""What can be set in the panel."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cvcore import zoo
+from explorer.input_knobs import LEAST, MOST
+from explorer.panel import Result, knob
+from explorer.panels.cyclegan.runs import replayed_runs
+
+if TYPE_CHECKING:
+    from explorer.panels.cyclegan.trace import Trace
+
+TASK = "image translation"
+ONE, BOTH, ERRORS, JUDGES, LOSSES, TRAINING, ABLATION = SHOWS = (
+    "one translation",
+    "both directions and back",
+    "cycle and identity errors",
+    "discriminators",
+    "the four losses",
+    "training",
+    "trained without a part",
+)
+A_TO_B, B_TO_A = DIRECTIONS = ("A to B", "B to A")
+BUILT_IN, SAME = OTHERS = ("a built-in picture", "the same picture")
+WHOLE, TILES = AREAS = ("whole, reduced", "full size, in tiles")
+SHARED, OWN = STATISTICS = ("shared by all tiles", "each tile its own")
+JUDGE_B, JUDGE_A = JUDGED = ("discriminator B", "discriminator A")
+SIDE_BY_SIDE, SWIPE = COMPARISONS = ("side by side", "with a swipe line")
+TRANSLATING = (ONE, BOTH, ERRORS)
+"""The views that know tiles."""
+COMPUTING = (*TRANSLATING, JUDGES, LOSSES)
+"""The views that run networks on the picture."""
+TILE_LEAST, TILE_MOST = 128, 512
+POOL_MOST = 50
+
+
+def network_names() -> tuple[str, ...]:
+    """Networks whose weights are there; asked for anew each time, since they may have been downloaded since."""
+    return tuple(name for name in zoo.available() if zoo.card(name).task == TASK)
+
+
+def last_checkpoint(result: Result) -> float:
+    trace: Trace = result.trace
+    return max(0, len(trace.runs[0].checkpoints) - 1) if trace.runs else 0
+
+
+def last_test_picture(result: Result) -> float:
+    trace: Trace = result.trace
+    return max((run.pairs for run in trace.runs), default=1) - 1
+
+
+@dataclass(frozen=True)
+class Params:
+    show: str = knob(ONE, choices=SHOWS, label="Show")
+    direction: str = knob(
+        A_TO_B,
+        choices=DIRECTIONS,
+        label="Direction",
+        help="What your picture is taken for. A to B: it is one of A (a photograph) and becomes one of B. B to A: the other way round.",
+        when=lambda params: params.show in COMPUTING,
+    )
+    judge: str = knob(
+        JUDGE_B,
+        choices=JUDGED,
+        label="Who judges",
+        help="Discriminator B tells real pictures of B from translations of A; discriminator A the other way round.",
+        when=lambda params: params.show == JUDGES,
+    )
+    pool: int = knob(
+        POOL_MOST,
+        0,
+        POOL_MOST,
+        label="Pictures in the pool",
+        help="Earlier translations that are kept, one for each frame. 0: none, the newest is judged.",
+        when=lambda params: params.show == JUDGES,
+    )
+    other: str = knob(
+        BUILT_IN,
+        choices=OTHERS,
+        label="Picture of the other domain",
+        help="A built-in one that belongs there, or your own picture, taken for one of the other domain.",
+        when=lambda params: params.show in COMPUTING and params.show != ONE,
+    )
+    area: str = knob(
+        WHOLE,
+        choices=AREAS,
+        label="What is translated",
+        help="Reduced: the whole picture at the working resolution, fast. Tiles: every pixel, in overlapping tiles; that takes its time.",
+        when=lambda params: params.show in TRANSLATING,
+    )
+    size: int = knob(
+        256,
+        64,
+        MOST,
+        step=32,
+        unit="px",
+        label="Working resolution",
+        help="The picture gets about as many pixels as a square of this side has; its proportions stay. Half the side is four times as "
+        "fast.",
+        when=lambda params: params.show in COMPUTING and (params.show not in TRANSLATING or params.area == WHOLE),
+    )
+    tile: int = knob(
+        256,
+        TILE_LEAST,
+        TILE_MOST,
+        step=32,
+        unit="px",
+        label="Side of a tile",
+        help="Tiles overlap by a quarter of their side.",
+        when=lambda params: params.show in TRANSLATING and params.area == TILES,
+    )
+    statistics: str = knob(
+        SHARED,
+        choices=STATISTICS,
+        label="Mean and variance",
+        help="Instance norm takes them from what it is given. Let each tile have its own, and you see the seams.",
+        when=lambda params: params.show in TRANSLATING and params.area == TILES,
+    )
+    network: str = knob(
+        "cyclegan_ukiyoe",
+        kind="choice",
+        choices=lambda result: network_names(),
+        label="Network",
+        when=lambda params: params.show in COMPUTING,
+    )
+    run: str = knob(
+        "cyclegan_ukiyoe",
+        kind="choice",
+        choices=lambda result: replayed_runs() or ("cyclegan_ukiyoe",),
+        label="Training run",
+        when=lambda params: params.show == TRAINING,
+    )
+
+    def __post_init__(self) -> None:
+        allowed = (
+            ("show", SHOWS), ("direction", DIRECTIONS), ("judge", JUDGED), ("other", OTHERS), ("area", AREAS),
+            ("statistics", STATISTICS),
+        )  # fmt: skip
+        for name, choices in allowed:
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is one of {', '.join(choices)}")
+        if not LEAST <= self.size <= MOST:
+            raise ValueError(f"the working resolution is {LEAST} to {MOST} pixels")
+        if not TILE_LEAST <= self.tile <= TILE_MOST or self.tile % 4:
+            raise ValueError(f"the side of a tile is {TILE_LEAST} to {TILE_MOST} pixels, a multiple of 4")
+        if not 0 <= self.pool <= POOL_MOST:
+            raise ValueError(f"a pool keeps 0 to {POOL_MOST} pictures")
+
+    @property
+    def in_tiles(self) -> bool:
+        return self.area == TILES and self.show in TRANSLATING
+
+
+@dataclass(frozen=True)
+class View:
+    """``swipe`` is where the line stands, in pixels of the picture; ``place`` what was clicked, in parts of its width and height."""
+
+    compare: str = knob(
+        SIDE_BY_SIDE,
+        choices=COMPARISONS,
+        label="Compare",
+        help="With a swipe line both lie on each other: drag the ring to the left and to the right.",
+        when=lambda params: params.show == ONE,
+    )
+    checkpoint: int = knob(
+        0,
+        0,
+        last_checkpoint,
+        label="Checkpoint",
+        help="The networks as they were then, on the same pictures. Or click on a curve.",
+        play=True,
+        when=lambda params: params.show == TRAINING,
+    )
+    smoothing: int = knob(
+        15,
+        1,
+        101,
+        label="Moving average",
+        help="Each point of a curve is the mean of so many points of the log around it: single steps differ a lot.",
+        when=lambda params: params.show in (TRAINING, ABLATION),
+    )
+    test_picture: int = knob(
+        0,
+        0,
+        last_test_picture,
+        label="Test picture",
+        when=lambda params: params.show == ABLATION,
+    )
+    one_range: bool = knob(
+        True,
+        label="One range for all maps",
+        help="On: equal colours mean equal numbers in every map. Off: each map has its own.",
+        when=lambda params: params.show in (ERRORS, JUDGES),
+    )
+    opacity: float = knob(
+        0.6, 0.0, 1.0, label="Opacity of the maps on the picture", when=lambda params: params.show == JUDGES
+    )
+    swipe: tuple[float, float] | None = knob(None, kind="hidden")
+    place: tuple[float, float] | None = knob(None, kind="hidden")
+
+    def __post_init__(self) -> None:
+        if self.compare not in COMPARISONS:
+            raise ValueError(f"compare is one of {', '.join(COMPARISONS)}")

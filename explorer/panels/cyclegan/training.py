@@ -1,0 +1,210 @@
+"""The training replayed: every loss term as a curve, the same pictures after each checkpoint, and runs without a part beside it."""
+
+import cv2
+import numpy as np
+
+from explorer.figure import Axis, Column, Curve, Image, Layout, Mark, Pane, Row, Segments, Table, TableColumn, Text
+from explorer.i18n import tr
+from explorer.panel import Result
+from explorer.panels.cyclegan.controls import View
+from explorer.panels.cyclegan.pictures import Pixels
+from explorer.panels.cyclegan.runs import Run, smoothed
+from explorer.panels.cyclegan.trace import Trace
+
+CHARTS = {
+    "adversarial": ("generator_ab", "generator_ba"),
+    "cycle": ("cycle_a", "cycle_b", "identity_a", "identity_b"),
+    "judges": ("discriminator_a_real", "discriminator_a_fake", "discriminator_b_real", "discriminator_b_fake"),
+}
+FINAL = 0.1
+"""The last part of the log that stands for how a run ended."""
+
+
+def term_name(term: str) -> str:
+    """A loss term of the log in words."""
+    return {
+        "generator_ab": tr("generator AB"),
+        "generator_ba": tr("generator BA"),
+        "cycle_a": tr("cycle A → B → A"),
+        "cycle_b": tr("cycle B → A → B"),
+        "identity_a": tr("identity of A"),
+        "identity_b": tr("identity of B"),
+        "discriminator_a_real": tr("D_A, real"),
+        "discriminator_a_fake": tr("D_A, fake"),
+        "discriminator_b_real": tr("D_B, real"),
+        "discriminator_b_fake": tr("D_B, fake"),
+    }.get(term, term)
+
+
+def chart_title(chart: str) -> str:
+    return {
+        "adversarial": tr("Generators: adversarial"),
+        "cycle": tr("Generators: cycle and identity"),
+        "judges": tr("Discriminators"),
+    }[chart]
+
+
+def shown_checkpoint(run: Run, view: View) -> int:
+    return min(view.checkpoint, len(run.checkpoints) - 1)
+
+
+def training_view(result: Result, view: View) -> Layout:
+    """The pictures of a checkpoint above, curves with a cursor at its step below."""
+    trace: Trace = result.trace
+    if not trace.runs:
+        return Pane("training", tr("Training"), (Text(tr("There is no replayed training run in this installation.")),))
+    run = trace.runs[0]
+    step = run.checkpoints[shown_checkpoint(run, view)].step if run.checkpoints else None
+    charts = Row(tuple(chart_pane(run, chart, view, step) for chart in CHARTS))
+    if step is None:
+        return charts
+    return Column((grid_pane(run, shown_checkpoint(run, view)), charts), weights=(1.5, 1.0))
+
+
+def grid_pane(run: Run, checkpoint: int) -> Pane:
+    """Columns are test pictures; rows: source, translation, back."""
+    pixels = run.grid(checkpoint)
+    height, width = pixels.shape[:2]
+    cell = float(run.cell)
+    words = (tr("source"), tr("translation"), tr("back"))
+    marks: list[Mark] = [Image(pixels), lines_between(width, height, run.cell)]
+    marks += [Text(word, (0.0, row * cell), key=f"row {row}") for row, word in enumerate(words)]
+    title = tr(
+        "After step {step} ({number} of {count} checkpoints): {a} photographs, {b} prints",
+        step=run.checkpoints[checkpoint].step,
+        number=checkpoint + 1,
+        count=len(run.checkpoints),
+        a=run.domains.count("a"),
+        b=run.domains.count("b"),
+    )
+    return Pane("grid", title, tuple(marks), size=(float(width), float(height)))
+
+
+def lines_between(width: int, height: int, cell: int) -> Segments:
+    lines = [((x, 0), (x, height)) for x in range(cell, width, cell)]
+    lines += [((0, y), (width, y)) for y in range(cell, height, cell)]
+    ends = np.array(lines, np.float64).reshape(-1, 2, 2)
+    return Segments(ends[:, 0], ends[:, 1], "#000000", 2.0, key="lines")
+
+
+def chart_pane(run: Run, chart: str, view: View, step: int | None) -> Pane:
+    """Some terms over the steps, as moving averages."""
+    marks: list[Mark] = []
+    top = 0.0
+    for number, term in enumerate(CHARTS[chart]):
+        if term not in run.terms:
+            continue
+        values = smoothed(run.terms[term], view.smoothing)
+        marks.append(Curve(run.steps, values, term_name(term), number, 1.5, key=term))
+        # The first steps, before anything is learnt, would press the rest flat.
+        top = max(top, float(values[len(values) // 50 :].max(initial=0.0)))
+    if step is not None:
+        marks.append(Curve(np.array([step, step]), np.array([0.0, 1.05 * top]), "", 7, 2.0, "dashed", key="cursor"))
+    axes = (Axis(tr("step")), Axis(tr("loss, unweighed"), low=0.0, high=1.05 * top if top else None))
+    return Pane(chart, chart_title(chart), tuple(marks), axes=axes)
+
+
+def final(run: Run, term: str) -> float | None:
+    """The mean of a term over the last tenth of the log."""
+    values = run.terms.get(term)
+    if values is None or not len(values):
+        return None
+    return float(values[-max(1, round(FINAL * len(values))) :].mean())
+
+
+def run_name(name: str) -> str:
+    return {
+        "full": tr("everything"),
+        "no_cycle": tr("without the cycle loss"),
+        "half_cycle": tr("half a cycle: A → B → A only"),
+        "no_pool": tr("without the image pool"),
+    }.get(name, name)
+
+
+def what_goes_wrong(name: str) -> str:
+    return {
+        "full": tr("All losses: the style changes, the scene stays, and the way back finds it again."),
+        "no_cycle": tr(
+            "Without the cycle loss nothing asks that the scene can be found again: the generator only has to please the "
+            "discriminator, details get lost, and the way back shows something else."
+        ),
+        "half_cycle": tr(
+            "With A → B → A only, nothing asks a print to survive B → A → B: photographs come back, prints do not have to."
+        ),
+        "no_pool": tr(
+            "Without the pool a discriminator sees only the newest translations and forgets older tricks: the losses swing, and so does "
+            "the look from checkpoint to checkpoint."
+        ),
+    }.get(name, "")
+
+
+def ablation_view(result: Result, view: View) -> Layout:
+    """The same pictures after each run, a row a run; how they ended, and what goes wrong."""
+    trace: Trace = result.trace
+    if not trace.runs:
+        words = tr(
+            "The runs without a part have not been made for this version. They are made with: python -m cvcore.train.cyclegan --ablate "
+            "no-cycle (half-cycle, no-pool), then python -m cvcore.train.cyclegan.replay --out "
+            "assets/training/cyclegan_ablation/no_cycle"
+        )
+        return Pane("ablation", tr("Trained without a part"), (Text(words),))
+    words = "\n\n".join(f"{run_name(run.name)}: {what_goes_wrong(run.name)}" for run in trace.runs)
+    beside = Column(
+        (
+            ablation_table(trace.runs),
+            Pane("words", tr("What goes wrong"), (Text(words),)),
+            swing_pane(trace.runs, view),
+        ),
+        weights=(1.0, 1.3, 1.0),
+    )
+    return Row((ablation_pictures(trace.runs, view), beside), weights=(1.5, 1.0))
+
+
+def ablation_pictures(runs: tuple[Run, ...], view: View) -> Pane:
+    """Rows are runs; columns: a photograph, its translation, back, a print, its translation, back."""
+    cell = min(run.cell for run in runs)
+    rows, marks = [], []
+    for number, run in enumerate(runs):
+        pictures = [run.cells(-1, domain, view.test_picture) for domain in ("a", "b") if domain in run.domains]
+        rows.append(np.hstack([_shrunk(p, cell) for p in pictures]))
+        marks.append(Text(run_name(run.name), (0.0, float(number * cell)), key=f"run {number}"))
+    width = min(row.shape[1] for row in rows)
+    pixels = np.vstack([row[:, :width] for row in rows])
+    height = pixels.shape[0]
+    steps = max(run.checkpoints[-1].step for run in runs)
+    title = tr("After {steps} steps: photograph, as print, back · print, as photograph, back", steps=steps)
+    every: tuple[Mark, ...] = (Image(pixels), lines_between(width, height, cell), *marks)
+    return Pane("pictures", title, every, size=(float(width), float(height)))
+
+
+def _shrunk(pixels: Pixels, cell: int) -> Pixels:
+    """Square cells side by side, each at this side."""
+    count = pixels.shape[1] // pixels.shape[0]
+    return np.asarray(cv2.resize(pixels, (count * cell, cell), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def ablation_table(runs: tuple[Run, ...]) -> Pane:
+    terms = ("generator_ab", "generator_ba", "cycle_a", "cycle_b", "identity_a", "identity_b")
+    columns = (TableColumn(tr("Trained with")), *(TableColumn(term_name(term), digits=3) for term in terms))
+    rows = tuple(
+        (run_name(run.name), *("–" if (value := final(run, term)) is None else value for term in terms)) for run in runs
+    )
+    return Pane("final", tr("Losses at the end (mean of the last tenth)"), (Table(columns, rows, key="final"),))
+
+
+def swing_pane(runs: tuple[Run, ...], view: View) -> Pane:
+    """The generators' adversarial loss of every run."""
+    marks = tuple(
+        Curve(
+            run.steps,
+            smoothed(run.terms["generator_ab"], view.smoothing),
+            run_name(run.name),
+            number,
+            1.5,
+            key=run.name,
+        )
+        for number, run in enumerate(runs)
+        if "generator_ab" in run.terms
+    )
+    axes = (Axis(tr("step")), Axis(tr("loss, unweighed"), low=0.0))
+    return Pane("swing", tr("Generator AB: adversarial loss"), marks, axes=axes)
