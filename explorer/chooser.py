@@ -1,7 +1,7 @@
 """Device, precision and threads, chosen in the toolbar and in force from the next frame on."""
 
-from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStyle, QStyleOptionComboBox, QWidget
 
 from explorer.devices import Device, default_threads, gpu_memory, processors
 from explorer.i18n import tr
@@ -9,6 +9,21 @@ from explorer.panel import Precision
 from explorer.session import Settings
 
 AUTO = "auto"
+
+
+class ElidingComboBox(QComboBox):
+    """Where there is no room for the whole word, its end becomes an ellipsis: a long name of a GPU in a narrow window."""
+
+    def initStyleOption(self, option: QStyleOptionComboBox) -> None:
+        super().initStyleOption(option)
+        field = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
+        )
+        # The ink, as in sizeHint(): a wide bracket at the end has much white behind it.
+        if self.fontMetrics().boundingRect(option.currentText).width() > field.width():
+            option.currentText = self.fontMetrics().elidedText(
+                option.currentText, Qt.TextElideMode.ElideRight, field.width()
+            )
 
 
 class ComputeChooser(QWidget):
@@ -25,7 +40,7 @@ class ComputeChooser(QWidget):
         self._devices: tuple[Device, ...] = ()
         self._wish = settings.device
         self._wanted_precision: Precision = settings.precision
-        self._device, self._precision, self._threads = QComboBox(), QComboBox(), QComboBox()
+        self._device, self._precision, self._threads = ElidingComboBox(), ElidingComboBox(), ElidingComboBox()
         for name, combo in (("device", self._device), ("precision", self._precision), ("threads", self._threads)):
             combo.setObjectName(name)
         layout = QHBoxLayout(self)

@@ -203,6 +203,7 @@ def style_sheet(theme: Theme) -> str:
         half=space // 2,
         space2=2 * space,
         space3=3 * space,
+        tight=3 * space // 2,
         inner=theme.radius - 2,
         control=theme.font + 3 * space,
         box=theme.font + 3,
@@ -293,6 +294,7 @@ QStatusBar QLabel { color: $muted; font-size: ${small}px; padding: 0 ${space}px;
 QPushButton, QToolButton { background: $raised; color: $text; border: 1px solid $border; border-radius: ${radius}px;
     padding: ${space}px ${space3}px; }
 QToolButton { padding: ${space}px ${space2}px; }
+QToolBar QToolButton { padding: ${space}px ${tight}px; }
 QToolBar QToolButton, QToolButton[autoRaise="true"], QToolButton[role="flat"], QPushButton[role="flat"] {
     background: transparent; border-color: transparent; }
 QToolButton[role="compact"] { background: transparent; border-color: transparent; padding: 0 ${space}px; color: $muted; }
