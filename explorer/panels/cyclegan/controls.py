@@ -194,7 +194,7 @@ class View:
         when=lambda params: params.show in (ERRORS, JUDGES),
     )
     opacity: float = knob(
-        0.6, 0.0, 1.0, label="Opacity of the maps on the picture", when=lambda params: params.show == JUDGES
+        0.5, 0.0, 1.0, label="Opacity of the maps on the picture", when=lambda params: params.show == JUDGES
     )
     swipe: tuple[float, float] | None = knob(None, kind="hidden")
     place: tuple[float, float] | None = knob(None, kind="hidden")

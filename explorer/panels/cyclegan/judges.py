@@ -118,7 +118,7 @@ def spread_pane(trace: Trace) -> Pane:
         np.array([THRESHOLD, THRESHOLD]), np.array([0.0, top]), tr("taken for real from here on"), 7, 1.5, "dotted",
         key="threshold",
     )  # fmt: skip
-    axes = (Axis(tr("score"), low=low, high=high), Axis(tr("patches"), "%", low=0.0))
+    axes = (Axis(tr("score"), low=low, high=high + 0.7 * (high - low)), Axis(tr("patches"), "%", low=0.0))
     return Pane("spread", tr("How the scores are spread"), (line, *marks), axes=axes)
 
 

@@ -6,9 +6,10 @@ from explorer.figure import Column, Layout, Pane, Row, Table, TableColumn
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.cyclegan.controls import View
+from explorer.panels.cyclegan.mosaic import mosaic_pane
 from explorer.panels.cyclegan.numbers import Terms
 from explorer.panels.cyclegan.trace import Trace
-from explorer.panels.cyclegan.translation import side_panes
+from explorer.panels.cyclegan.translation import named_pictures
 
 Line = tuple[str, str, float | None, float]
 """Name, formula, value, weight."""
@@ -20,10 +21,18 @@ def losses_view(result: Result, view: View) -> Layout:
     assert trace.terms is not None
     terms = trace.terms
     shown = trace.sides if len(trace.sides) > 1 and not trace.sides[1].frame else trace.sides[:1]
-    pictures = Row(tuple(pane for i, side in enumerate(shown) for pane in side_panes(trace, side, i)))
+    row = [picture for side in shown for picture in named_pictures(side)]
+    title = (
+        tr("a: your picture, b: the built-in one")
+        if shown[0].domain == "a"
+        else tr("b: your picture, a: the built-in one")
+    )
+    if len(shown) == 1:
+        title = tr("{letter}: your picture", letter=shown[0].domain)
+    pictures = mosaic_pane("mosaic", title, [row], group=4)
     judges = Row((discriminator_pane(terms, "a"), discriminator_pane(terms, "b")))
     generators = Row((generator_pane(terms, "ba"), generator_pane(terms, "ab")))
-    return Column((pictures, judges, generators), weights=(1.1, 1.0, 1.35))
+    return Column((pictures, judges, generators), weights=(0.95, 1.0, 1.3))
 
 
 def discriminator_pane(terms: Terms, domain: str) -> Pane:

@@ -73,12 +73,11 @@ class Run:
         """(3 * cell, columns * cell, 3)"""
         return decoded(self.checkpoints[checkpoint].file)
 
-    def cells(self, checkpoint: int, domain: str, number: int) -> NDArray[np.uint8]:
-        """(cell, 3 * cell, 3): a test picture, its translation, and back."""
+    def triple(self, checkpoint: int, domain: str, number: int) -> list[NDArray[np.uint8]]:
+        """(cell, cell, 3) each: a test picture of a domain, its translation, and back."""
         columns = [i for i, kind in enumerate(self.domains) if kind == domain]
         left = columns[number % len(columns)] * self.cell
-        part = self.grid(checkpoint)[:, left : left + self.cell]
-        return np.hstack(np.split(part, ROWS))
+        return np.split(self.grid(checkpoint)[:, left : left + self.cell], ROWS)
 
 
 def replayed_runs() -> tuple[str, ...]:

@@ -196,7 +196,10 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
     with_back, with_same = params.show != ONE and not work.translator.one_way, params.show not in (ONE, JUDGES)
     translated = pair
     if params.show == JUDGES:  # only what the discriminator is shown
-        with_back, translated = False, tuple(one for one in pair if len(pair) == 1 or one.domain != judged_domain(params))
+        with_back, translated = (
+            False,
+            tuple(one for one in pair if len(pair) == 1 or one.domain != judged_domain(params)),
+        )
     sides = tuple(side_of(one, work, back=with_back, same=with_same) for one in translated)
     judged: tuple[Judged, ...] = ()
     pools = before.pools if before is not None else (Pool(0), Pool(0))

@@ -1,14 +1,13 @@
 """The training replayed: every loss term as a curve, the same pictures after each checkpoint, and runs without a part beside it."""
 
-import cv2
 import numpy as np
 
-from explorer.figure import Axis, Column, Curve, Image, Layout, Mark, Pane, Row, Segments, Table, TableColumn, Text
+from explorer.figure import Axis, Column, Curve, Layout, Mark, Pane, Row, Table, TableColumn, Text
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.cyclegan.controls import View
-from explorer.panels.cyclegan.pictures import Pixels
-from explorer.panels.cyclegan.runs import Run, smoothed
+from explorer.panels.cyclegan.mosaic import mosaic_pane
+from explorer.panels.cyclegan.runs import ROWS, Run, smoothed
 from explorer.panels.cyclegan.trace import Trace
 
 CHARTS = {
@@ -58,17 +57,19 @@ def training_view(result: Result, view: View) -> Layout:
     charts = Row(tuple(chart_pane(run, chart, view, step) for chart in CHARTS))
     if step is None:
         return charts
-    return Column((grid_pane(run, shown_checkpoint(run, view)), charts), weights=(1.5, 1.0))
+    return Column((grid_pane(run, shown_checkpoint(run, view)), charts), weights=(1.0, 1.0))
 
 
 def grid_pane(run: Run, checkpoint: int) -> Pane:
-    """Columns are test pictures; rows: source, translation, back."""
-    pixels = run.grid(checkpoint)
-    height, width = pixels.shape[:2]
-    cell = float(run.cell)
+    """Each test picture with its translation and that translated back, in two rows."""
     words = (tr("source"), tr("translation"), tr("back"))
-    marks: list[Mark] = [Image(pixels), lines_between(width, height, run.cell)]
-    marks += [Text(word, (0.0, row * cell), key=f"row {row}") for row, word in enumerate(words)]
+    numbers = [run.domains[:i].count(domain) for i, domain in enumerate(run.domains)]
+    triples = [
+        list(zip(words, run.triple(checkpoint, domain, number), strict=True))
+        for domain, number in zip(run.domains, numbers, strict=True)
+    ]
+    half = -(-len(triples) // 2)
+    rows = [[cell for triple in part for cell in triple] for part in (triples[:half], triples[half:]) if part]
     title = tr(
         "After step {step} ({number} of {count} checkpoints): {a} photographs, {b} prints",
         step=run.checkpoints[checkpoint].step,
@@ -77,14 +78,7 @@ def grid_pane(run: Run, checkpoint: int) -> Pane:
         a=run.domains.count("a"),
         b=run.domains.count("b"),
     )
-    return Pane("grid", title, tuple(marks), size=(float(width), float(height)))
-
-
-def lines_between(width: int, height: int, cell: int) -> Segments:
-    lines = [((x, 0), (x, height)) for x in range(cell, width, cell)]
-    lines += [((0, y), (width, y)) for y in range(cell, height, cell)]
-    ends = np.array(lines, np.float64).reshape(-1, 2, 2)
-    return Segments(ends[:, 0], ends[:, 1], "#000000", 2.0, key="lines")
+    return mosaic_pane("grid", title, rows, group=ROWS, height=run.cell)
 
 
 def chart_pane(run: Run, chart: str, view: View, step: int | None) -> Pane:
@@ -100,8 +94,13 @@ def chart_pane(run: Run, chart: str, view: View, step: int | None) -> Pane:
         top = max(top, float(values[len(values) // 50 :].max(initial=0.0)))
     if step is not None:
         marks.append(Curve(np.array([step, step]), np.array([0.0, 1.05 * top]), "", 7, 2.0, "dashed", key="cursor"))
-    axes = (Axis(tr("step")), Axis(tr("loss, unweighed"), low=0.0, high=1.05 * top if top else None))
+    axes = (step_axis(run), Axis(tr("loss, unweighed"), low=0.0, high=1.05 * top if top else None))
     return Pane(chart, chart_title(chart), tuple(marks), axes=axes)
+
+
+def step_axis(run: Run) -> Axis:
+    """With room for the legend behind the last step."""
+    return Axis(tr("step"), low=0.0, high=1.45 * float(run.steps[-1]) if len(run.steps) else None)
 
 
 def final(run: Run, term: str) -> float | None:
@@ -149,38 +148,24 @@ def ablation_view(result: Result, view: View) -> Layout:
         )
         return Pane("ablation", tr("Trained without a part"), (Text(words),))
     words = "\n\n".join(f"{run_name(run.name)}: {what_goes_wrong(run.name)}" for run in trace.runs)
-    beside = Column(
-        (
-            ablation_table(trace.runs),
-            Pane("words", tr("What goes wrong"), (Text(words),)),
-            swing_pane(trace.runs, view),
-        ),
-        weights=(1.0, 1.3, 1.0),
+    above = Row(
+        (ablation_pictures(trace.runs, view), Pane("words", tr("What goes wrong"), (Text(words),))), weights=(1.35, 1.0)
     )
-    return Row((ablation_pictures(trace.runs, view), beside), weights=(1.5, 1.0))
+    return Column(
+        (above, Row((ablation_table(trace.runs), swing_pane(trace.runs, view)), weights=(1.6, 1.0))), weights=(1.7, 1.0)
+    )
 
 
 def ablation_pictures(runs: tuple[Run, ...], view: View) -> Pane:
     """Rows are runs; columns: a photograph, its translation, back, a print, its translation, back."""
     cell = min(run.cell for run in runs)
-    rows, marks = [], []
-    for number, run in enumerate(runs):
-        pictures = [run.cells(-1, domain, view.test_picture) for domain in ("a", "b") if domain in run.domains]
-        rows.append(np.hstack([_shrunk(p, cell) for p in pictures]))
-        marks.append(Text(run_name(run.name), (0.0, float(number * cell)), key=f"run {number}"))
-    width = min(row.shape[1] for row in rows)
-    pixels = np.vstack([row[:, :width] for row in rows])
-    height = pixels.shape[0]
+    rows = []
+    for run in runs:
+        pictures = [p for kind in ("a", "b") if kind in run.domains for p in run.triple(-1, kind, view.test_picture)]
+        rows.append([(run_name(run.name) if place == 0 else "", pixels) for place, pixels in enumerate(pictures)])
     steps = max(run.checkpoints[-1].step for run in runs)
     title = tr("After {steps} steps: photograph, as print, back · print, as photograph, back", steps=steps)
-    every: tuple[Mark, ...] = (Image(pixels), lines_between(width, height, cell), *marks)
-    return Pane("pictures", title, every, size=(float(width), float(height)))
-
-
-def _shrunk(pixels: Pixels, cell: int) -> Pixels:
-    """Square cells side by side, each at this side."""
-    count = pixels.shape[1] // pixels.shape[0]
-    return np.asarray(cv2.resize(pixels, (count * cell, cell), interpolation=cv2.INTER_AREA), np.uint8)
+    return mosaic_pane("pictures", title, rows, group=ROWS, height=cell)
 
 
 def ablation_table(runs: tuple[Run, ...]) -> Pane:
@@ -206,5 +191,5 @@ def swing_pane(runs: tuple[Run, ...], view: View) -> Pane:
         for number, run in enumerate(runs)
         if "generator_ab" in run.terms
     )
-    axes = (Axis(tr("step")), Axis(tr("loss, unweighed"), low=0.0))
+    axes = (step_axis(max(runs, key=lambda run: float(run.steps.max(initial=0)))), Axis(tr("loss, unweighed"), low=0.0))
     return Pane("swing", tr("Generator AB: adversarial loss"), marks, axes=axes)

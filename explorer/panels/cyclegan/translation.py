@@ -1,5 +1,7 @@
 """Pictures translated: one beside the other or under a swipe line, both directions and back, and where that errs."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from explorer.figure import Column, Handles, Heatmap, Image, Layout, Mark, Pane, Row, Segments
@@ -95,6 +97,20 @@ def side_panes(trace: Trace, side: Side, number: int) -> tuple[Pane, ...]:
         if pixels is not None:
             panes.append(picture_pane(side, f"{key} {number}", title, pixels))
     return tuple(panes)
+
+
+def named_pictures(side: Side) -> Iterator[tuple[str, Pixels]]:
+    """What there is of a side, each with its formula."""
+    there, home = ("G", "F") if side.domain == "a" else ("F", "G")
+    letter = side.domain
+    for name, pixels in (
+        (letter, side.source),
+        (f"{there}({letter})", side.fake),
+        (f"{home}({there}({letter}))", side.cycled),
+        (f"{home}({letter})", side.same),
+    ):
+        if pixels is not None:
+            yield name, pixels
 
 
 def errors(result: Result, view: View) -> Layout:

@@ -40,12 +40,13 @@ is lost on the way is drawn bright: look at fine texture and at colours that the
 nobody sees, and the other one reads them (Chu et al. 2017 call it steganography).
 
 **A generator.** An encoder (7 × 7 convolution, two that halve the size), residual blocks that change the style at a quarter of the size,
-a decoder that enlarges twice. The buttons under the picture open its layers. Ours enlarges by repeating pixels and then convolving, since
-the transposed convolution of the paper leaves a checkerboard, and has separable residual blocks and no norm in encoder and decoder.
+a decoder that enlarges twice. *Look inside*, at the foot, opens its layers in the Layers panel. Ours enlarges by repeating pixels and then
+convolving, since the transposed convolution of the paper leaves a checkerboard; it has separable residual blocks and no norm in encoder and
+decoder, so that brightness can come back.
 
 **Tiles.** Instance norm divides by the mean and variance of the whole picture. A tile alone has others, and the seams show: try it. With
-statistics shared by all tiles the seams vanish, and the memory needed no longer grows with the picture. The network was trained on small
-crops: in a large picture its strokes stay a few pixels wide, so they look finer.
+statistics shared by all tiles the seams vanish, and the network needs no more memory for a large picture than for a small one.
+It was trained on small crops: in a large picture its strokes stay a few pixels wide, so they look finer.
 
 **Trained on** {training} **Measured:** {score}
 """
