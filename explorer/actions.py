@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["Source", "Playing", "Panels", "Saving", "Computing", "Window"]
+Group = Literal["Source", "Playing", "Panels", "Saving", "Computing", "Window", "This panel"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QResizeEvent
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
@@ -29,6 +29,7 @@ from explorer.form import Form
 from explorer.i18n import tr
 from explorer.icons import icon
 from explorer.panel import Frame, Link, Panel, Precision, Result, Stage, Task
+from explorer.panel_keys import edit_of
 from explorer.session import OpenPanel, fields_from_json, fields_to_json
 from explorer.theme import Theme, set_role
 from explorer.timing import Timing
@@ -360,7 +361,24 @@ class PanelDock(QDockWidget):
         self._seen = seen
         self.shown_changed.emit()
 
+    def take_key(self, event: QEvent) -> bool:
+        """Does what a key of the panel's own stands for. ``event`` is a ShortcutOverride, which comes before the window's
+        shortcuts and before a list with the focus looks for a word, but not where text is typed."""
+        if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent) or self.panel is None:
+            return False
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return False
+        edit = edit_of(event.text(), self.params, self.view, self.result)
+        if edit is None:
+            return False
+        event.accept()
+        self.set_fields(edit)
+        return True
+
     # -- Qt
+
+    def event(self, event: QEvent) -> bool:
+        return self.take_key(event) or super().event(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

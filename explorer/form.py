@@ -49,7 +49,7 @@ class Form(QWidget):
         layout.setSpacing(8)
         has_tree = False
         of_all = [(instance, *item) for instance in (params, view) for item in knobs(instance).items()]
-        for instance, name, (_, knob) in sorted(of_all, key=lambda one: not one[2][1].play):
+        for instance, name, (_, knob) in sorted(of_all, key=lambda one: (not one[2][1].play, not one[2][1].first)):
             if knob.kind != "hidden":
                 control = make_control(name, knob, getattr(instance, name))
                 control.changed.connect(lambda value, name=name: self.changed.emit(name, value))
@@ -131,7 +131,8 @@ def make_control(name: str, knob: Knob, value: Any) -> Control:
 
 def label_of(name: str, knob: Knob) -> str:
     said = tr(knob.label) if knob.label else tr(name.replace("_", " ").capitalize())
-    return f"{said} ({tr(knob.unit)})" if knob.unit else said
+    said = f"{said} ({tr(knob.unit)})" if knob.unit else said
+    return f"{said}  [{' '.join(knob.keys)}]" if knob.keys else said
 
 
 def _header(name: str, knob: Knob) -> QLabel:

@@ -31,6 +31,7 @@ from explorer.icons import icon
 from explorer.jobs import Jobs
 from explorer.model_opening import ModelOpener, is_model
 from explorer.opening import Opener, from_mime, is_welcome, samples
+from explorer.panel_keys import key_actions
 from explorer.recording.control import RecordControl
 from explorer.saving import Saver
 from explorer.session import Settings, save_settings
@@ -373,7 +374,9 @@ class MainWindow(QMainWindow):
         self.say(tr("Copied: versions, settings and the end of the log. Paste them into the bug report."))
 
     def show_shortcuts(self) -> None:
-        shortcuts_dialog(self, ACTIONS).open()
+        dock = self.desk.active()
+        own = () if dock is None or dock.params is None else key_actions(dock.params, dock.view)
+        shortcuts_dialog(self, (*ACTIONS, *own)).open()
 
     def show_weights(self) -> None:
         if self.weights is None:
@@ -418,6 +421,15 @@ class MainWindow(QMainWindow):
         )
 
     # -- Qt
+
+    def event(self, event: QEvent) -> bool:
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and (dock := self.desk.active()) is not None
+            and dock.take_key(event)
+        ):
+            return True
+        return super().event(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self._closing:

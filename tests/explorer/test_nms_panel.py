@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
 from cvcore.ops.boxes import box_iou
+from explorer.coco_images import image_number
 from explorer.compute import Computer
 from explorer.dock import PanelDock, _Filled
 from explorer.figure import Boxes, Curve, Figure, Handles, Lit, Pane, Points, Spot, Table, Text
@@ -41,7 +42,6 @@ from explorer.panels.nms.controls import (
 )
 from explorer.panels.nms.methods import METHODS, Settings, kept_scores, suppress
 from explorer.panels.nms.pictures import DISPUTED, KEPT
-from explorer.panels.nms.saving import image_number
 from explorer.panels.nms.state import State, state
 from explorer.panels.nms.timeline import NEVER
 from explorer.panels.nms.trace import THRESHOLDS, Trace, label_of

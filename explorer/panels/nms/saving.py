@@ -4,8 +4,6 @@ Format: https://cocodataset.org/#format-results ; the results load with pycocoto
 """
 
 import json
-import re
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -14,13 +12,12 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.evaluate.coco_json import coco_results
 from cvcore.evaluate.detection import Detections
+from explorer.coco_images import image_entry, image_number
 from explorer.detections import CARD
-from explorer.panel import Frame, Result
+from explorer.panel import Result
 from explorer.panels.nms.controls import View
 from explorer.panels.nms.methods import FILE_NAMES
 from explorer.panels.nms.trace import Trace
-
-COCO_NUMBER = re.compile(r"(\d{12})(?=\.\w+$)|^(\d+)(?=\.\w+$)")
 
 
 def files(result: Result, view: View) -> dict[str, bytes]:
@@ -40,17 +37,6 @@ def files(result: Result, view: View) -> dict[str, bytes]:
             run.trace.kept_boxes.numpy().astype(np.float64), run.trace.kept_scores.numpy().astype(np.float64), labels
         )
         made[f"{FILE_NAMES[run.method]}.json"] = coco_results(image, kept)
-    entry = {
-        "id": image,
-        "file_name": PurePath(result.frame.source).name,
-        "width": round(width),
-        "height": round(height),
-    }
+    entry = image_entry(result.frame) | {"width": round(width), "height": round(height)}
     made["images.json"] = {"images": [entry], "categories": categories}
     return {name: (json.dumps(content, indent=1) + "\n").encode() for name, content in made.items()}
-
-
-def image_number(frame: Frame) -> int:
-    """COCO's number where the file is named by one (``000000000009.jpg``), else that of the frame in its source."""
-    found = COCO_NUMBER.search(PurePath(frame.source).name)
-    return int(found.group(1) or found.group(2)) if found else frame.index
