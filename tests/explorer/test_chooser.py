@@ -1,12 +1,13 @@
 """Device, precision and threads in the toolbar: room for their words."""
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QStyleOptionComboBox
+from PySide6.QtWidgets import QApplication, QComboBox, QStyleOptionComboBox
 from pytestqt.qtbot import QtBot
 
 from explorer.chooser import ElidingComboBox
 from explorer.devices import Device
 from explorer.session import OpenPanel, Settings
+from explorer.theme import load_fonts
 from explorer.window import MainWindow
 
 
@@ -30,6 +31,9 @@ def test_a_name_too_long_for_its_list_ends_in_an_ellipsis(qtbot: QtBot) -> None:
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 @pytest.mark.parametrize("theme", ["light", "projector"])
 def test_on_a_small_screen_no_word_in_the_toolbar_is_cut(qtbot: QtBot, theme: str, language: str) -> None:
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    load_fonts(application)
     window = MainWindow(Settings(language=language, theme=theme, panels=(OpenPanel("picture", 1),)), "")
     qtbot.addWidget(window)
     window.chooser.set_devices((Device("cpu", "CPU", ("float32", "bfloat16")),))

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TextIO
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication, QMainWindow, QTabBar
 
 PROC = Path("/proc/self")
+INDENT = 4
+"""Spaces for each depth in Qt's list of objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,26 @@ def widgets() -> int:
 
 
 def qobjects() -> int:
-    """The windows, and all below them."""
-    windows = [window for window in QApplication.topLevelWidgets() if window.parent() is None]
-    found = [one for window in windows for one in (window, *window.findChildren(QObject))]
-    return sum(not _is_of_a_tab_bar(one) for one in found)
+    """The windows, and all below them.
+
+    ``findChildren`` would make each of them a Python object that belongs to the window and stays after the widget is gone; Qt's
+    own list is read instead: a line for each, indented by its depth.
+    """
+    lines: list[str] = []
+    before = qInstallMessageHandler(lambda kind, context, message: lines.append(message or ""))
+    try:
+        windows = [window for window in QApplication.topLevelWidgets() if window.parent() is None]
+        for window in windows:
+            window.dumpObjectTree()
+    finally:
+        qInstallMessageHandler(before)
+    count, tab_bar = 0, False
+    for line in lines:
+        depth = (len(line) - len(line.lstrip())) // INDENT
+        if depth < 2:
+            tab_bar = depth == 1 and line.strip().partition("::")[0].endswith("TabBar")
+        count += not tab_bar
+    return count
 
 
 def _is_of_a_tab_bar(one: QObject | None) -> bool:
