@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from explorer.memory import give_back
 from explorer.session import OpenPanel, Settings
 from explorer.window import MainWindow
 from tests.soak import figures
@@ -294,10 +295,11 @@ class Soak:
             self._drawn = Since()
 
     def _settle(self) -> None:
-        """Deletes what waits to be deleted."""
+        """Deletes what waits to be deleted, and gives free memory back: what is in use then is held by somebody."""
         QCoreApplication.sendPostedEvents(None, int(QEvent.Type.DeferredDelete.value))
         self._last.clear()
         gc.collect()
+        give_back()
 
     def _sample(self, *, resting: bool = False) -> None:
         self._log.add(

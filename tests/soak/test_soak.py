@@ -1,5 +1,6 @@
 """The soak itself: some seconds of it, and whether its verdict can tell a leak from noise."""
 
+import gc
 import json
 import logging
 import random
@@ -9,9 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import qWarning
+import shiboken6
+from PySide6.QtCore import QAbstractItemModel, QObject, Qt, qWarning
+from PySide6.QtWidgets import QComboBox, QDockWidget, QMainWindow, QTabBar, QWidget
+from pytestqt.qtbot import QtBot
 
 from explorer.panel import knob, knobs
+from tests.soak import figures
 from tests.soak.figures import Sample
 from tests.soak.problems import Problems, known_sentences
 from tests.soak.values import every, random_value
@@ -33,6 +38,39 @@ def test_some_seconds_of_it(tmp_path: Path) -> None:
     assert {"layers", "nms", "roi", "losses", "picture"} <= set(outcome["panels"])
     assert len((tmp_path / "actions.jsonl").read_text("utf-8").splitlines()) == outcome["actions"]
     assert len((tmp_path / "samples.csv").read_text("utf-8").splitlines()) > 2
+
+
+def test_counting_leaves_nothing_behind(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    bars = QMainWindow()
+    qtbot.addWidget(bars)
+    before = figures.qobjects()
+    box = QComboBox(window)
+    with_box = figures.qobjects()
+    assert with_box > before + 1, "its lists and models count as well"
+    box.addItem("one")
+    shiboken6.delete(box)
+    del box
+    gc.collect()
+    assert figures.qobjects() == before
+    stale = [one for one in gc.get_objects() if isinstance(one, QObject) and not shiboken6.isValid(one)]
+    assert not [one for one in stale if isinstance(one, QWidget | QAbstractItemModel)]
+
+
+def test_tab_bars_between_docks_do_not_count(qtbot: QtBot) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    docks = [QDockWidget(name, window) for name in "ab"]
+    for dock in docks:
+        window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    window.show()
+    others = figures.qobjects() - 1 - len(window.findChildren(QObject))
+    window.tabifyDockWidget(*docks)
+    qtbot.waitUntil(lambda: bool(window.findChildren(QTabBar)))
+    counted = [one for one in (window, *window.findChildren(QObject)) if not figures._is_of_a_tab_bar(one)]
+    assert len(counted) <= len(window.findChildren(QObject))
+    assert figures.qobjects() - others == len(counted)
 
 
 def samples(rss: list[float], **more: int) -> list[Sample]:
