@@ -1,11 +1,14 @@
-"""Decoding of heat maps and PAFs to people, and the built-in network with it, on two threads.
+"""Decoding of heat maps and PAFs to people, the built-in network, and the live panel with it, on two threads.
 
 Maps are 46 x 82 cells: 368 x 656 pixels at stride 8. The peers cannot be run beside: their times are figures noted on a machine
 like the one of these targets, without the enlarging of the maps that they need first and this decoding does not.
 """
 
+import os
+import statistics
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from bench_boxes import THREADS, Times, in_turns
@@ -18,6 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.cvcore.people_for_tests import standing
 
 HEIGHT, WIDTH = 46, 82
+SECONDS = 10
+PEOPLE_MOVING = (
+    "moving:" + str(Path(__file__).parents[2] / "assets" / "pictures" / "mexico.jpg") + "?fps=30&size=1280x720"
+)
 NOISE = 0.02
 PEAKS = 2_000
 
@@ -106,6 +113,33 @@ def networks() -> list[str]:
     return lines
 
 
+def live() -> list[str]:
+    """The panel at 256 px high on a 30 fps source with people: what a new user sees, then with everything switched on."""
+    from bench_live import Live
+
+    window = Live(PEOPLE_MOVING, "pose")
+    window.run(120, until=lambda: window.dock.result is not None)  # on a busy machine the first result takes its time
+    lines = []
+    for what, fields in (
+        ("skeletons", {}),
+        ("heat maps, PAFs and skeletons, smoothed", {"heatmaps": True, "pafs": True, "smooth_motion": True}),
+        ("stages side by side", {"show": "stages of refinement"}),
+        ("step by step", {"show": "step by step"}),
+        ("targets", {"show": "targets of training"}),
+    ):
+        window.dock.set_fields({"show": "people"} | fields)
+        window.run(2)
+        computed, ages = window.collect(SECONDS)
+        fps = len(computed) / SECONDS
+        each, age = 1000 * statistics.median(computed), 1000 * statistics.median(ages)
+        target = what == "skeletons"
+        met = "" if not target else "yes" if fps >= 12 else "**missed**"
+        how = f"{fps:.1f} fps; {each:.1f} ms of computing; {age:.0f} ms old when drawn"
+        lines.append(f"| panel, 256 px high: {what} | {how} | | | {'12 fps' if target else ''} | {met} |")
+    window.window.close()
+    return lines
+
+
 def main() -> None:
     torch.set_num_threads(THREADS)
     paf.warm_up()
@@ -114,6 +148,10 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for row in decoding(g) + networks():
         print(row, flush=True)
+    with TemporaryDirectory() as home:
+        os.environ["CV_EXPLORER_HOME"] = home
+        for row in live():
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Image_
 from torch import Tensor, nn
 
 from cvcore.evaluate.coco_people import read_coco_people, read_people_results
@@ -19,6 +20,8 @@ from cvcore.losses.pose import pose_loss_trace
 from cvcore.models.openpose import Pixels, PoseMaps, PoseNetwork
 from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, label_mask, paf_targets
 from cvcore.ops.paf.trace import FEW_AGREE
+from explorer import networks
+from explorer.export import main as export
 from explorer.figure import (
     Arrows,
     Boxes,
@@ -618,3 +621,18 @@ def test_words_of_the_formula_pane() -> None:
     result = run(show=STEPS)
     shown = pane(draw(result, View(step=step_numbers(result, SCORES)[0])), "formula")
     assert "may be a limb" in marks(shown, Text)[0].text
+
+
+def test_the_export_writes_people(tmp_path: Path, qapp: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "load", lambda name, device="cpu": Known(APART))
+    picture = tmp_path / "000000000042.png"
+    Image_.fromarray(frame().image).save(picture)
+    words = ["--panel", "pose", "--set", f"network={CARD}", "--format", "png,json", "--out", str(tmp_path / "out")]
+    assert export([str(picture), *words, "--quiet", "--threads", "1"]) == 0
+    names = ("annotations.json", "people.json", "results.json")
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == sorted(["pose-000000.png", *(f"pose-000000-{name}" for name in names)])
+    labelled = read_coco_people(tmp_path / "out" / "pose-000000-annotations.json")
+    results = json.loads((tmp_path / "out" / "pose-000000-results.json").read_text())
+    assert labelled.image_ids == (42,)
+    assert evaluate_keypoints(read_people_results(results, (42,)), labelled.people).ap == pytest.approx(1.0)

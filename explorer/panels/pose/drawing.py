@@ -98,13 +98,14 @@ def step_words(result: Result, step: Step) -> str:
         failed = int(np.count_nonzero(pairs.failed.numpy()[mine]))
         if step.kind == SCORES:
             return tr(
-                "Each pair gets the mean of the PAF along it. {failed} of {count} pairs fail. Click a pair to see its integral.",
+                "Each pair gets the mean of the PAF along it. {failed} of {count} pairs fail (red). Click a pair to see its integral.",
                 failed=failed,
                 count=len(mine),
             )
         accepted = len(accepted_pairs(decoded) & set(mine.tolist()))
         return tr(
-            "The best score first; a peak belongs to one pair only: {accepted} accepted, {blocked} came too late, {failed} had failed.",
+            "The best score first; a peak belongs to one pair only: {accepted} accepted (green), {blocked} came too late (orange), "
+            "{failed} had failed (red).",
             accepted=accepted,
             blocked=len(mine) - failed - accepted,
             failed=failed,
