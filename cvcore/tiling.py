@@ -119,7 +119,7 @@ def in_tiles(
     boxes = tile_boxes(height, width, tile, overlap)
     total: Tensor | None = None
     weights = torch.zeros(height, width, device=x.device)
-    with torch.inference_mode(), _statistics(network, x, boxes, tile if shared else 0):
+    with torch.inference_mode(), _statistics(network, x, tile if shared and len(boxes) > 1 else 0):
         for done, (top, left, bottom, right) in enumerate(boxes, 1):
             made = network(x[:, :, top:bottom, left:right]).float()
             if total is None:
@@ -134,10 +134,11 @@ def in_tiles(
 
 
 @contextmanager
-def _statistics(network: nn.Module, x: Tensor, boxes: list[tuple[int, int, int, int]], tile: int) -> Iterator[None]:
-    if not tile or len(boxes) == 1:
+def _statistics(network: nn.Module, x: Tensor, tile: int) -> Iterator[None]:
+    if not tile:
         yield
         return
+    boxes = tile_boxes(x.shape[2], x.shape[3], tile, 0)  # hardly overlapping, so that no part counts twice as much
     count = min(len(boxes), max(1, SAMPLE_PIXELS // tile**2))
     chosen = [boxes[(2 * i + 1) * len(boxes) // (2 * count)] for i in range(count)]
     sample = torch.cat([x[:, :, top:bottom, left:right] for top, left, bottom, right in chosen])

@@ -52,12 +52,13 @@ def last_test_picture(result: Result) -> float:
 
 @dataclass(frozen=True)
 class Params:
-    show: str = knob(ONE, choices=SHOWS, label="Show")
+    show: str = knob(ONE, choices=SHOWS, label="Show", keys=("[", "]"))
     direction: str = knob(
         A_TO_B,
         choices=DIRECTIONS,
         label="Direction",
         help="What your picture is taken for. A to B: it is one of A (a photograph) and becomes one of B. B to A: the other way round.",
+        keys=("d",),
         when=lambda params: params.show in COMPUTING,
     )
     judge: str = knob(
@@ -161,6 +162,7 @@ class View:
         choices=COMPARISONS,
         label="Compare",
         help="With a swipe line both lie on each other: drag the ring to the left and to the right.",
+        keys=("s",),
         when=lambda params: params.show == ONE,
     )
     checkpoint: int = knob(
@@ -170,6 +172,7 @@ class View:
         label="Checkpoint",
         help="The networks as they were then, on the same pictures. Or click on a curve.",
         play=True,
+        keys=(",", "."),
         when=lambda params: params.show == TRAINING,
     )
     smoothing: int = knob(
@@ -185,6 +188,7 @@ class View:
         0,
         last_test_picture,
         label="Test picture",
+        keys=(",", "."),
         when=lambda params: params.show == ABLATION,
     )
     one_range: bool = knob(

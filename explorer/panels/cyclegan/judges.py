@@ -35,6 +35,10 @@ def letter_of(params: Params) -> str:
     return "A" if params.judge == JUDGE_A else "B"
 
 
+def pane_key(one: Judged) -> str:
+    return f"judge {one.kind}"
+
+
 def kind_name(trace: Trace, kind: str) -> str:
     """What was judged, in words."""
     a, b = domain_names(trace.params.network)
@@ -86,7 +90,7 @@ def judged_pane(trace: Trace, view: View, one: Judged) -> Pane:
     if view.place is not None:
         marks += patch_marks(one, *cells.at(view.place[0] * width, view.place[1] * height))
     title = f"{kind_name(trace, one.kind)} · " + tr("{share:.0f} % taken for real", share=100 * one.accepted)
-    return Pane(one.kind, title, tuple(marks), space=one.kind, size=(float(width), float(height)))
+    return Pane(pane_key(one), title, tuple(marks), space=one.kind, size=(float(width), float(height)))
 
 
 def patch_marks(one: Judged, row: int, column: int) -> tuple[Mark, ...]:

@@ -32,7 +32,7 @@ def losses_view(result: Result, view: View) -> Layout:
     pictures = mosaic_pane("mosaic", title, [row], group=4)
     judges = Row((discriminator_pane(terms, "a"), discriminator_pane(terms, "b")))
     generators = Row((generator_pane(terms, "ba"), generator_pane(terms, "ab")))
-    return Column((pictures, judges, generators), weights=(0.95, 1.0, 1.3))
+    return Column((pictures, judges, generators), weights=(1.05, 0.75, 1.0))
 
 
 def discriminator_pane(terms: Terms, domain: str) -> Pane:

@@ -8,7 +8,7 @@ from explorer.figure import Boxes, Mark, Points, Probe, Spot
 from explorer.i18n import tr
 from explorer.panel import Link, Result
 from explorer.panels.cyclegan.controls import COMPUTING, TRAINING, Params, View
-from explorer.panels.cyclegan.judges import KINDS, cells_of, kind_name, patch_marks
+from explorer.panels.cyclegan.judges import cells_of, kind_name, pane_key, patch_marks
 from explorer.panels.cyclegan.pictures import Pixels
 from explorer.panels.cyclegan.trace import Judged, Side, Trace
 from explorer.panels.cyclegan.training import CHARTS, run_name, term_name
@@ -20,7 +20,7 @@ PICTURES = ("source", "fake", "cycled", "same", "swipe")
 def probe(result: Result, view: View, spot: Spot) -> Probe | None:
     """The colours of a place in every picture there is of it, its errors, a patch with its score, or the losses of a step."""
     trace: Trace = result.trace
-    if spot.pane in KINDS:
+    if trace.judged:
         return probe_patch(trace, spot)
     if spot.pane in CHARTS:
         return probe_step(trace, spot)
@@ -69,7 +69,7 @@ def colour_at(pixels: Pixels, x: float, y: float) -> str:
 
 def probe_patch(trace: Trace, spot: Spot) -> Probe | None:
     """The patch whose score is drawn here, in all pictures of the same size, and on all others at the same place."""
-    one = next((j for j in trace.judged if j.kind == spot.pane), None)
+    one = next((j for j in trace.judged if pane_key(j) == spot.pane), None)
     if one is None:
         return None
     height, width = one.picture.shape[:2]
@@ -80,7 +80,7 @@ def probe_patch(trace: Trace, spot: Spot) -> Probe | None:
     marks: dict[str, tuple[Mark, ...]] = {}
     for other in trace.judged:
         r, c = same_place(other, spot.x / width, spot.y / height)
-        marks[other.kind] = patch_marks(other, r, c)
+        marks[pane_key(other)] = patch_marks(other, r, c)
         if other is one:
             said.append(f"{kind_name(trace, other.kind)}: {other.scores[r, c]:.3f}")
             said.append(tr("taken for real") if other.scores[r, c] > 0.5 else tr("taken for a fake"))
@@ -122,7 +122,7 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     """A patch stays drawn; a place on a curve chooses the nearest checkpoint; the swipe line comes to the click."""
     trace: Trace = result.trace
     params: Params = result.task.params
-    one = next((j for j in trace.judged if j.kind == spot.pane), None)
+    one = next((j for j in trace.judged if pane_key(j) == spot.pane), None)
     if one is not None:
         height, width = one.picture.shape[:2]
         inside = 0 <= spot.x < width and 0 <= spot.y < height

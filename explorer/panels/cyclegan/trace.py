@@ -192,7 +192,7 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
     with context.stage("preprocess"):
         first = frame_input(frame, params, context)
         second, still = other_input(first, params, context, still, work.translator.one_way)
-    pair = (first,) if second is None else (first, second)
+    pair: tuple[Input, ...] = (first,) if second is None else (first, second)
     with_back, with_same = params.show != ONE and not work.translator.one_way, params.show not in (ONE, JUDGES)
     translated = pair
     if params.show == JUDGES:  # only what the discriminator is shown
