@@ -21,6 +21,9 @@ from cvcore.models.openpose import Pixels, PoseMaps, PoseNetwork
 from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, label_mask, paf_targets
 from cvcore.ops.paf.trace import FEW_AGREE
 from explorer import networks
+from explorer.bundle.archive import read_trace, write_trace
+from explorer.bundle.leaves import compare, take_apart
+from explorer.bundle.restore import restore
 from explorer.export import main as export
 from explorer.figure import (
     Arrows,
@@ -636,3 +639,37 @@ def test_the_export_writes_people(tmp_path: Path, qapp: object, monkeypatch: pyt
     results = json.loads((tmp_path / "out" / "pose-000000-results.json").read_text())
     assert labelled.image_ids == (42,)
     assert evaluate_keypoints(read_people_results(results, (42,)), labelled.people).ap == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("show", [PEOPLE, STEPS, STAGES, TARGETS])
+@pytest.mark.parametrize("size", [(1, 1), (5, 300), (2000, 3), (640, 8)])
+def test_pictures_of_any_shape_are_drawn(size: tuple[int, int], show: str) -> None:
+    width, height = size
+    result = run(at=Frame(np.zeros((height, width, 3), np.uint8), source="thin"), show=show)
+    assert np.prod(result.trace.grid.input) <= 6 * 256 * 256
+    assert draw(result, View(heatmaps=True, pafs=True)).panes()
+
+
+@pytest.mark.parametrize("show", [PEOPLE, STEPS, STAGES, TARGETS])
+def test_a_saved_trace_is_the_memory_it_was(show: str) -> None:
+    """A bundle keeps the trace of the frame before: computed with what was read, the numbers are the same."""
+    first = run(APART[1:], at=frame(0), show=show)
+    second = run(at=frame(1), previous=first.trace, show=show)
+    third = run(moved(0.5), at=frame(2), previous=second.trace, show=show)
+    read = restore(read_trace(*write_trace(take_apart(second.trace))), third.trace)
+    again = run(moved(0.5), at=frame(2), previous=read, show=show)
+    assert not compare(take_apart(third.trace), take_apart(again.trace))
+    assert numbers_by_place(again) == ([2, 1] if show == PEOPLE else numbers_by_place(third))
+
+
+def test_the_network_can_be_looked_into() -> None:
+    (link,) = pose.links(run())
+    assert (link.panel, dict(link.fields)) == ("layers", {"network": CARD})
+
+
+def test_a_handle_tells_its_keypoint() -> None:
+    result = run(show=TARGETS, figures=CROSSING)
+    x, y = result.trace.training.figures[1, 4, :2].tolist()
+    found = probe(result, View(), Spot("figures", "joint 22", x, y, None))
+    assert found is not None
+    assert found.text.startswith("figure 2 · right wrist · ")

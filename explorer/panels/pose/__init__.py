@@ -2,7 +2,7 @@
 
 from explorer.panels.pose.controls import Params, View
 from explorer.panels.pose.drawing import draw
-from explorer.panels.pose.pointer import pick, probe
+from explorer.panels.pose.pointer import links, pick, probe
 from explorer.panels.pose.saving import files
 from explorer.panels.pose.trace import Trace, compute
 from explorer.panels.pose.words import EXPLAIN
@@ -18,6 +18,7 @@ __all__ = [
     "compute",
     "draw",
     "files",
+    "links",
     "pick",
     "probe",
 ]

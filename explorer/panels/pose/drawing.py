@@ -58,6 +58,9 @@ def notes(result: Result, view: View) -> Iterator[Note]:
                 "lower thresholds find more."
             )
         )
+    if trace.grid.input[1] < params.input_height:
+        width, height = trace.grid.input
+        yield Note(tr("The picture is very wide: the network gets {width} × {height} px.", width=width, height=height))
     if params.show == STAGES and trace.stage_count == 1:
         yield Note(tr("This network has one stage only: nothing is refined."))
     if params.show == TARGETS and params.masked and trace.training is not None and params.figures == FOUND:

@@ -18,6 +18,9 @@ from explorer.panels.pose.controls import Params
 
 Array = NDArray[np.float32]
 
+WIDEST = 6.0
+"""Width to height. The input of a longer picture is less high, or it would be enormous."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maps:
@@ -111,14 +114,22 @@ def seen(frame: Frame, params: Params, context: Context) -> Seen:
     if not isinstance(network, PoseNetwork):
         raise ValueError(tr("The network {name} gives no heat maps and part affinity fields.", name=params.network))
 
+    height = input_height(frame.size, params.input_height)
+
     def run() -> Seen:
         with torch.inference_mode():
             with context.stage("preprocess"):
-                x, transform = network.preprocess(frame.image, params.input_height)
+                x, transform = network.preprocess(frame.image, height)
             with context.stage("forward"):
                 return Seen(network.stages(x), transform)
 
-    return context.once(("pose", params.network, networks.version(params.network), params.input_height), run)
+    return context.once(("pose", params.network, networks.version(params.network), height), run)
+
+
+def input_height(size: tuple[int, int], wanted: int) -> int:
+    """Of the input: as wanted, or less for a picture that is wider than :data:`WIDEST` times its height; a multiple of 8."""
+    aspect = size[0] / size[1]
+    return wanted if aspect <= WIDEST else max(STRIDE, round(wanted * WIDEST / aspect / STRIDE) * STRIDE)
 
 
 def on_host(stages: Sequence[PoseMaps]) -> tuple[Maps, ...]:

@@ -6,9 +6,9 @@ import numpy as np
 
 from explorer.figure import Lit, Mark, Probe, Spot
 from explorer.i18n import tr
-from explorer.panel import Result
+from explorer.panel import Link, Result
 from explorer.panels.pose.choice import decoding, limb_in, listed, pair_name, pairs_of, peak_name, step_of
-from explorer.panels.pose.controls import PEOPLE, STAGES, STEPS, TARGETS, Params, View
+from explorer.panels.pose.controls import KEYPOINTS, PEOPLE, STAGES, STEPS, TARGETS, Params, View
 from explorer.panels.pose.integral import signed
 from explorer.panels.pose.marks import field, heat, keypoint_places, limb_lines
 from explorer.panels.pose.network import Array, Maps
@@ -45,6 +45,9 @@ def probe(result: Result, view: View, spot: Spot) -> Probe | None:
     if maps is None:
         return None
     text = maps_words(trace, maps, view.part, spot)
+    if spot.mark.startswith("joint "):
+        person, keypoint = divmod(int(spot.mark.removeprefix("joint ")), KEYPOINTS)
+        text = f"{tr('figure {number}', number=person + 1)} · {keypoint_name(keypoint)} · {text}"
     if params.show == TARGETS and trace.training is not None and text:
         cell = trace.grid.cell_at(spot.x, spot.y)
         if cell is not None:
@@ -70,6 +73,12 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
         number = int(trace.people.numbers[person])
         return {"person": 0 if number == view.person else number}
     return None
+
+
+def links(result: Result) -> tuple[Link, ...]:
+    """The network, layer by layer, in the Layers panel."""
+    params: Params = result.task.params
+    return (Link(tr("Layers of the network"), "layers", {"network": params.network}),)
 
 
 def maps_of(result: Result, pane: str) -> Maps | None:
