@@ -1,0 +1,1 @@
+"""Training of the built-in pose network: pseudo-labels, data, recipe, trainer, score."""

@@ -1,0 +1,142 @@
+"""python -m cvcore.train.pose.score --weights FILE ... --coco FILE: keypoint AP of pose networks on labelled pictures, in one table.
+
+``--posenet FILE`` adds PoseNet with its own decoding, ``--teacher FILE`` a Python file whose ``run(picture)`` gives heat maps (19, h, w)
+and PAFs (38, h, w) of an OpenPose network at stride 8 for an RGB picture 368 px high.
+"""
+
+import argparse
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from cvcore.evaluate.coco_people import CocoPeopleDataset, found_people, read_coco_people
+from cvcore.evaluate.keypoints import FoundPeople, evaluate_keypoints
+from cvcore.models.openpose import PoseSmall, to_picture
+from cvcore.models.posenet import PoseNet
+from cvcore.ops.letterbox import to_height
+from cvcore.ops.paf import Thresholds, decode_trace
+from cvcore.train.cyclegan.data import read
+from cvcore.train.pose.labels import NDBytes
+
+TEACHER_HEIGHT = 368
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: average precision over OKS 0.5 to 0.95, at 0.5, and average recall."""
+
+    name: str
+    ap: float
+    ap50: float
+    recall: float
+
+    def __str__(self) -> str:
+        return f"{self.name:44s} AP {self.ap:.3f}  AP50 {self.ap50:.3f}  AR {self.recall:.3f}"
+
+
+def pose_small(weights: Path) -> PoseSmall:
+    """The network with the weights of a file, in single precision."""
+    net = PoseSmall()
+    net.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in load_file(weights).items()})
+    return net.eval()
+
+
+def height_for(frame: NDBytes, short_side: int) -> int:
+    """Of the network's input, a multiple of 8, so that the picture's shorter side is about ``short_side`` px."""
+    height, width = frame.shape[:2]
+    return max(8, round(short_side * height / min(height, width) / 8) * 8)
+
+
+def small_people(net: PoseSmall, frame: NDBytes, height: int, thresholds: Thresholds | None = None) -> FoundPeople:
+    """One RGB picture's people, scored as ``decode_trace`` scores them."""
+    x, transform = net.preprocess(frame, height)
+    with torch.no_grad():
+        last = net.stages(x)[-1]
+    trace = decode_trace(last.heatmaps[0], last.pafs[0], thresholds)
+    return found_people(to_picture(trace.people, transform))
+
+
+def small_people_of(net: PoseSmall, frame: NDBytes, short_side: int) -> FoundPeople:
+    return small_people(net, frame, height_for(frame, short_side))
+
+
+def posenet_people(net: PoseNet, frame: NDBytes, short_side: int) -> FoundPeople:
+    return found_people(*net.people(frame, short_side))
+
+
+def teacher_people(run: Callable[[NDBytes], tuple[Any, Any]], frame: NDBytes) -> FoundPeople:
+    x, transform = to_height(frame, TEACHER_HEIGHT)
+    heatmaps, pafs = run(x[0].permute(1, 2, 0).numpy())
+    people = decode_trace(torch.as_tensor(heatmaps), torch.as_tensor(pafs)).people
+    return found_people(to_picture(people, transform))
+
+
+def row(name: str, data: CocoPeopleDataset, frames: Sequence[NDBytes], find: Callable[[NDBytes], FoundPeople]) -> Row:
+    result = evaluate_keypoints([find(frame) for frame in frames], data.people)
+    return Row(name, result.ap, result.ap50, result.recall)
+
+
+def load_teacher(file: Path) -> Callable[[NDBytes], tuple[Any, Any]]:
+    """The ``run`` of a Python file, which is executed.
+
+    Raises:
+        ValueError: it has none.
+    """
+    spec = importlib.util.spec_from_file_location("pose_teacher", file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    run: Callable[[NDBytes], tuple[Any, Any]] | None = getattr(module, "run", None)
+    if run is None:
+        raise ValueError(f"{file} has no function run")
+    return run
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m cvcore.train.pose.score",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--weights", type=Path, nargs="+", default=[], help="of pose_small")
+    parser.add_argument("--coco", type=Path, required=True, help="person_keypoints JSON, beside its pictures")
+    parser.add_argument("--short-sides", type=int, nargs="+", default=[256, 368, 512])
+    parser.add_argument("--heights", type=int, nargs="+", default=[256], help="the height, whatever the shape")
+    parser.add_argument("--posenet", type=Path)
+    parser.add_argument("--posenet-sides", type=int, nargs="+", default=[257, 513])
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(given)
+    torch.set_num_threads(args.threads)
+    data = read_coco_people(args.coco)
+    frames = [np.asarray(read(args.coco.parent / file)) for file in data.files]
+
+    def show(name: str, find: Callable[[NDBytes], FoundPeople]) -> None:
+        print(row(name, data, frames, find), flush=True)
+
+    for file in args.weights:
+        net = pose_small(file)
+        for height in args.heights:
+            show(f"{file.stem}, {height} px high", partial(small_people, net, height=height))
+        for side in args.short_sides:
+            show(f"{file.stem}, short side {side} px", partial(small_people_of, net, short_side=side))
+    if args.posenet:
+        posenet = PoseNet().eval()
+        posenet.load_state_dict(load_file(args.posenet))
+        for side in args.posenet_sides:
+            show(f"PoseNet, short side {side} px", partial(posenet_people, posenet, short_side=side))
+    if args.teacher:
+        run = load_teacher(args.teacher)
+        show(f"teacher, {TEACHER_HEIGHT} px high", partial(teacher_people, run))
+
+
+if __name__ == "__main__":
+    main()
