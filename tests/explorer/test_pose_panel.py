@@ -427,7 +427,7 @@ def test_bodies_grow_to_the_people() -> None:
 def test_dropped_bodies_say_why() -> None:
     few = draw(run(show=STEPS, min_score=3.0), View())
     assert all("score below 3" in str(row[-1]) for row in marks(pane(few, "table"), Table)[0].rows)
-    assert "2 bodies are dropped" in few.notes[0].text
+    assert "Bodies dropped: 2" in few.notes[0].text
 
 
 def test_two_who_cross_are_told_apart() -> None:

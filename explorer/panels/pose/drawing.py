@@ -114,4 +114,4 @@ def step_words(result: Result, step: Step) -> str:
             failed=failed,
         )
     dropped = sum(1 for verdict in decoded.assembly.verdict.tolist() if verdict in (2, 3))
-    return tr("{count} people; {dropped} bodies are dropped.", count=len(trace.people), dropped=dropped)
+    return tr("People: {count}. Bodies dropped: {dropped}.", count=len(trace.people), dropped=dropped)
