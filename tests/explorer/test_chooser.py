@@ -1,7 +1,7 @@
 """Device, precision and threads in the toolbar: room for their words."""
 
 import pytest
-from PySide6.QtWidgets import QApplication, QComboBox, QStyleOptionComboBox
+from PySide6.QtWidgets import QApplication, QComboBox, QStyleOptionComboBox, QToolBar
 from pytestqt.qtbot import QtBot
 
 from explorer.chooser import ElidingComboBox
@@ -43,4 +43,7 @@ def test_on_a_small_screen_no_word_in_the_toolbar_is_cut(qtbot: QtBot, theme: st
     for name in ("device", "precision", "threads"):
         combo = window.chooser.findChild(QComboBox, name)
         assert said(combo) == combo.currentText()
+    bar = window.findChild(QToolBar, "bar_main")
+    assert bar.widgetForAction(window.actions_by_name["show_shortcuts"]).geometry().right() < bar.width()
+    assert all(bar.widgetForAction(action).isVisible() for action in bar.actions())
     window.close()
