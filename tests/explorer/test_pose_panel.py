@@ -57,6 +57,7 @@ from explorer.panels.pose.controls import (
     TARGETS,
 )
 from explorer.panels.pose.integral import formula_lines
+from explorer.panels.pose.marks import OTHER
 from explorer.panels.pose.parts import LIMB_NAMES, direction_colours, keypoints_of, limbs_of
 from explorer.panels.pose.sequence import CANDIDATES, GROWING, MATCHING, PEAKS, SCORES
 from explorer.session import fields_from_json, fields_to_json
@@ -235,6 +236,13 @@ def test_parts() -> None:
     assert len(limbs_of("neck")) == 5
     assert keypoints_of(LIMB_NAMES[2]) == OPENPOSE_18.limbs[2]
     assert len(keypoints_of("all keypoints and limbs")) == 18
+
+
+def test_limbs_that_are_not_chosen_are_grey() -> None:
+    figure = draw(run(), View(part=LIMB_NAMES[3]))
+    colours = mark(pane(figure, "people"), Segments, "limbs").colours
+    assert sum(colour != OTHER for colour in colours) == 2
+    assert "right elbow – right wrist" in pane(figure, "people").title
 
 
 def test_colours_by_person() -> None:

@@ -5,7 +5,7 @@ from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.pose.controls import View
 from explorer.panels.pose.marks import arrows, direction_pane, heat, heat_mark, picture, picture_pane, skeletons
-from explorer.panels.pose.parts import part_name
+from explorer.panels.pose.parts import EVERYTHING, part_name
 from explorer.panels.pose.people import People
 from explorer.panels.pose.trace import Trace
 
@@ -36,7 +36,8 @@ def title(view: View) -> str:
     if not shown:
         return tr("Picture")
     said = " + ".join(shown)
-    return f"{said} · {part_name(view.part)}" if view.heatmaps or view.pafs else said
+    told = view.heatmaps or view.pafs or view.part != EVERYTHING
+    return f"{said} · {part_name(view.part)}" if told else said
 
 
 def people_pane(people: People, view: View) -> Pane:

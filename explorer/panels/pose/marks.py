@@ -23,6 +23,8 @@ from explorer.panels.pose.parts import (
 from explorer.panels.pose.people import People
 
 SPACE = "picture"
+OTHER = "#808890"
+"""Limbs that are not chosen."""
 ARROWS = 900
 """Drawn at most; of more every second, third ... cell is taken."""
 
@@ -123,7 +125,10 @@ def skeletons(people: People, view: View, *, labels: bool = True, width: float =
     lines, places = limb_lines(people.keypoints), keypoint_places(people.keypoints)
     colours = [person_colour(int(number)) for number in people.numbers]
     by_person = view.colouring == BY_PERSON
-    limb_colours: list[int | str] = [colours[p] if by_person else limb_colour(limb) for p, limb in lines.tolist()]
+    shown = set(limbs_of(view.part))
+    limb_colours: list[int | str] = [
+        OTHER if limb not in shown else colours[p] if by_person else limb_colour(limb) for p, limb in lines.tolist()
+    ]
     start, end = ends_of(people.keypoints, lines)
     marks: list[Mark] = [
         Segments(start, end, limb_colours, width, key="limbs"),

@@ -7,6 +7,7 @@ from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.pose.controls import KEYPOINTS, Params, View
 from explorer.panels.pose.marks import (
+    OTHER,
     arrows,
     ends_of,
     heat,
@@ -73,7 +74,7 @@ def figure_pane(result: Result, view: View) -> Pane:
     marks.append(
         Segments(
             *ends_of(made.figures, lines),
-            [limb_colour(limb) if limb in chosen else "#808890" for limb in lines[:, 1].tolist()],
+            [limb_colour(limb) if limb in chosen else OTHER for limb in lines[:, 1].tolist()],
             4.0,
             key="limbs",
         )
