@@ -6,6 +6,8 @@ the same machine with as many threads.
 
 import copy
 import io
+import pickle
+import struct
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -117,7 +119,7 @@ class Trainer:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, struct.error, pickle.UnpicklingError) as error:
             raise ValueError(f"{file} is no checkpoint of this network") from error
         r = self.recipe
         for group, rate in zip(
