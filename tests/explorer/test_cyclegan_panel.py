@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bench_cyclegan import measure_generators
 from torch import Tensor, nn
 
 from cvcore import zoo
@@ -600,6 +601,16 @@ def test_files_hold_pictures_and_numbers() -> None:
     judged = json.loads(files(run(replace(USUAL, show=JUDGES)), View())["cyclegan.json"])
     assert [one["kind"] for one in judged["judged"]] == ["real", "fake", "pooled"]
     assert files(run(replace(USUAL, show=TRAINING)), View()) == {}
+
+
+# -- the benchmark
+
+
+def test_the_benchmark_measures_what_it_says() -> None:
+    rows = measure_generators(rounds=1, size=64)
+    assert len(rows) == 4
+    assert all(row.value > 0 for row in rows)
+    assert [row.most for row in rows] == [None, None, None, 419]
 
 
 # -- the built-in network

@@ -141,13 +141,13 @@ def links(result: Result) -> tuple[Link, ...]:
     params: Params = result.task.params
     if params.show not in COMPUTING:
         return ()
-    size = {"size": max(32, min(params.size, 1024))}
+    chosen = {"size": params.size, "layer": "model.1"}  # of a generator the first convolution
     if trace.one_way:
-        return (Link(tr("Layers of the generator"), "layers", {"network": params.network} | size),)
+        return (Link(tr("Layers of the generator"), "layers", {"network": params.network} | chosen),)
     parts = [
         (tr("Layers of G: A → B"), "generator_ab"),
         (tr("Layers of F: B → A"), "generator_ba"),
         (tr("Layers of discriminator A"), "discriminator_a"),
         (tr("Layers of discriminator B"), "discriminator_b"),
     ]
-    return tuple(Link(words, "layers", {"network": f"{params.network}/{part}"} | size) for words, part in parts)
+    return tuple(Link(words, "layers", {"network": f"{params.network}/{part}"} | chosen) for words, part in parts)
