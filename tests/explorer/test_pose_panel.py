@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Image_
+from pytestqt.qtbot import QtBot
 from torch import Tensor, nn
 
 from cvcore.evaluate.coco_people import read_coco_people, read_people_results
@@ -24,6 +25,7 @@ from explorer import networks
 from explorer.bundle.archive import read_trace, write_trace
 from explorer.bundle.leaves import compare, take_apart
 from explorer.bundle.restore import restore
+from explorer.dock import PanelDock
 from explorer.export import main as export
 from explorer.figure import (
     Arrows,
@@ -60,8 +62,10 @@ from explorer.panels.pose.integral import formula_lines
 from explorer.panels.pose.marks import OTHER
 from explorer.panels.pose.parts import LIMB_NAMES, direction_colours, keypoints_of, limbs_of
 from explorer.panels.pose.sequence import CANDIDATES, GROWING, MATCHING, PEAKS, SCORES
-from explorer.session import fields_from_json, fields_to_json
+from explorer.session import OpenPanel, fields_from_json, fields_to_json
+from explorer.theme import LIGHT
 from tests.cvcore.people_for_tests import standing
+from tests.explorer.canvas_for_tests import drag
 
 T = TypeVar("T")
 CARD = "light_openpose"
@@ -390,6 +394,11 @@ def test_a_pair_is_picked_in_the_picture_and_in_the_table() -> None:
     best = int(pairs[result.trace.decoded.pairs.scores.numpy()[pairs].argmax()])
     assert pick(result, view, Spot("table", "pairs", 0, 0, 0)) == {"pair": best}
     assert pick(result, view, Spot("step", "picture", 0, 0, None)) is None
+    grid, decoded = result.trace.grid, result.trace.decoded
+    for pair in pairs.tolist():  # where arrows lie over it
+        start, end = (grid.on_picture(at[pair].numpy()) for at in (decoded.pairs.starts, decoded.pairs.ends))
+        x, y = (start + 0.5 * (end - start)).tolist()
+        assert pick(result, view, Spot("step", "field", x, y, 3)) == {"pair": pair}
     table = marks(pane(draw(result, replace(view, pair=int(pairs[2]))), "table"), Table)[0]
     assert table.selected is not None
     found = probe(result, view, Spot("table", "pairs", 0, 0, 0))
@@ -681,3 +690,33 @@ def test_a_handle_tells_its_keypoint() -> None:
     found = probe(result, View(), Spot("figures", "joint 22", x, y, None))
     assert found is not None
     assert found.text.startswith("figure 2 · right wrist · ")
+
+
+def test_the_mouse_drags_a_keypoint_and_the_mask(qtbot: QtBot) -> None:
+    panel = Panel.from_module(pose)
+    dock = PanelDock(OpenPanel("pose", 1, {"show": TARGETS, "network": CARD}), LIGHT)
+    qtbot.addWidget(dock)
+
+    def show() -> None:
+        shown = frame()
+        made = compute(shown, dock.params, FakeContext(Known(APART)))
+        dock.show_result(Result(shown, Task(1, "pose", dock.params), made))
+
+    dock.task_changed.connect(show)
+    dock.resize(1500, 900)
+    with qtbot.waitExposed(dock):
+        dock.show()
+    dock.set_panel(panel)
+    qtbot.waitUntil(lambda: dock.canvas.pane("figures").view.box.width() > 100)
+    before = dock.result.trace.training
+    x, y = before.figures[0, 10, :2].tolist()  # an ankle, away from all others
+    drag(dock.canvas, [(x, y), (x - 20, y - 10), (x - 60, y - 30)], "figures")
+    joint = dock.params.joints[dock.params.first_joint + 10]
+    assert joint is not None
+    assert joint == pytest.approx((x - 60, y - 30), abs=8)
+    assert dock.result.trace.training.figures[0, 10, :2].tolist() == pytest.approx(joint, abs=0.01)
+    x0, y0, x1, y1 = before.box
+    middle = (x0, (y0 + y1) / 2)  # the left edge
+    drag(dock.canvas, [middle, (x0 - 30, middle[1]), (x0 - 90, middle[1])], "figures")
+    assert dock.params.mask == pytest.approx((x0 - 90, y0, x1, y1), abs=8)
+    assert (dock.result.trace.training.mask == 0).sum() > (before.mask == 0).sum()

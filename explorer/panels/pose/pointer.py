@@ -7,7 +7,16 @@ import numpy as np
 from explorer.figure import Lit, Mark, Probe, Spot
 from explorer.i18n import tr
 from explorer.panel import Link, Result
-from explorer.panels.pose.choice import decoding, limb_in, listed, pair_name, pairs_of, peak_name, step_of
+from explorer.panels.pose.choice import (
+    accepted_pairs,
+    decoding,
+    limb_in,
+    listed,
+    pair_name,
+    pairs_of,
+    peak_name,
+    step_of,
+)
 from explorer.panels.pose.controls import KEYPOINTS, PEOPLE, STAGES, STEPS, TARGETS, Params, View
 from explorer.panels.pose.integral import signed
 from explorer.panels.pose.marks import field, heat, keypoint_places, limb_lines
@@ -22,6 +31,9 @@ from explorer.panels.pose.parts import (
 )
 from explorer.panels.pose.sequence import CANDIDATES, MATCHING, PEAKS, SCORES
 from explorer.panels.pose.trace import Trace
+
+REACH = 0.006
+"""How near a pair must be to the pointer, in parts of the picture's longer side."""
 
 
 def probe(result: Result, view: View, spot: Spot) -> Probe | None:
@@ -193,18 +205,27 @@ def _probe_step(result: Result, view: View, spot: Spot) -> Probe | None:
 
 
 def pair_at(result: Result, view: View, spot: Spot) -> int | None:
-    """The candidate under the pointer."""
+    """The candidate under the pointer; also where arrows or sampled points lie over it."""
     decoded, step = decoding(result), step_of(result, view)
     limb = limb_in(decoded, step)
-    if limb is None or spot.index is None or step.kind not in (CANDIDATES, SCORES, MATCHING):
+    if limb is None or step.kind not in (CANDIDATES, SCORES, MATCHING) or spot.mark.startswith("peaks "):
         return None
     pairs = pairs_of(decoded, limb)
-    if spot.mark == "accepted":
-        accepted = set(decoded.matches.accepted.tolist())
-        pairs = np.array([pair for pair in pairs.tolist() if pair in accepted], np.int64)
-    elif spot.mark != "pairs":
+    if spot.mark == "pairs" and spot.index is not None:
+        return int(pairs[spot.index]) if 0 <= spot.index < len(pairs) else None
+    grid = result.trace.grid
+    start = grid.on_picture(decoded.pairs.starts.numpy()[pairs])
+    along = grid.on_picture(decoded.pairs.ends.numpy()[pairs]) - start
+    place = np.array([spot.x, spot.y])
+    part = ((place - start) * along).sum(1) / np.maximum((along**2).sum(1), 1e-9)
+    distance = np.linalg.norm(start + along * part.clip(0, 1)[:, None] - place, axis=1)
+    near = np.flatnonzero(distance <= REACH * max(result.frame.size))
+    if not len(near):
         return None
-    return int(pairs[spot.index]) if 0 <= spot.index < len(pairs) else None
+    if spot.mark == "accepted":  # which lies on top
+        accepted = accepted_pairs(decoded)
+        near = np.array([i for i in near.tolist() if int(pairs[i]) in accepted] or near.tolist())
+    return int(pairs[near[distance[near].argmin()]])
 
 
 def pair_words(result: Result, pair: int) -> str:
