@@ -1,9 +1,11 @@
 """What a closed panel leaves behind (nothing), and how soon a computation that nobody wants ends. Objects are counted, not bytes."""
 
 import gc
+import itertools
 import threading
 import weakref
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -14,13 +16,15 @@ from pytestqt.qtbot import QtBot
 from torch import nn
 from torch.nn.modules import module as torch_module
 
+from cvcore import reduced
 from cvcore.assets import asset
 from cvcore.graph import execute
 from explorer import networks
 from explorer.compute import IDLE_KEPT, Computer
 from explorer.dock import PanelDock
 from explorer.engine import Engine
-from explorer.panel import Context, Frame, Task
+from explorer.panel import Context, Frame, Panel, Task
+from explorer.panels import compare
 from explorer.session import OpenPanel, Settings
 from explorer.window import MainWindow
 from tests.explorer.panels_for_tests import Params, Trace, make_frame, make_panel
@@ -100,6 +104,33 @@ def test_what_panels_shared_of_a_held_frame_goes_with_a_closed_one() -> None:
     assert shared[0]() is not None
     computer.forget(1)
     assert shared[0]() is None
+
+
+@pytest.mark.parametrize("modules", [0, 100, 500, None])
+def test_compare_leaves_no_changed_copy_wherever_it_is_stopped(modules: int | None, monkeypatch: Any) -> None:
+    """Closed before so many layers ran, or after all of them."""
+    copies: list[weakref.ref[nn.Module]] = []
+
+    def rounded(model: nn.Module, bits: int) -> nn.Module:
+        made = deepcopy(model)
+        copies.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(reduced, "with_weights_in_bits", rounded)
+    ran = itertools.count()
+    computer = Computer({"compare": Panel.from_module(compare)})
+    task = Task(1, "compare", compare.Params(size=64))
+    result = computer.compute(
+        make_frame(size=(64, 48)), task, stop=lambda: modules is not None and next(ran) >= modules
+    )
+    assert (result is None) == (modules is not None)
+    assert result is None or not result.error
+    assert copies
+    del result
+    computer.forget(1)
+    gc.collect()
+    assert [copy for copy in copies if copy() is not None] == []
+    assert computer._models == {}
 
 
 # -- computations that nobody wants any more
