@@ -308,6 +308,12 @@ def test_a_discriminator_judges_patch_by_patch() -> None:
     np.testing.assert_allclose(fake.scores, d(g(input_of(PHOTO)))[0, 0].numpy(), rtol=1e-4, atol=1e-5)
     assert real.accepted == pytest.approx(float((scores > 0.5).float().mean()))
     assert pooled.scores is fake.scores, "the first one comes back itself"
+    heat = mark(draw(result, View()), "judge fake", Heatmap)
+    row, column = cells_of(fake).at(60.5, 40.5)
+    height, width = heat.values.shape
+    at = heat.values[int(40.5 / fake.picture.shape[0] * height), int(60.5 / fake.picture.shape[1] * width)]
+    assert at == pytest.approx(fake.scores[row, column] - 0.5)
+    assert heat.low == -heat.high
     other = run(replace(USUAL, show=JUDGES, judge=JUDGE_A)).trace.judged
     np.testing.assert_allclose(
         other[0].scores, NETWORK.discriminator_a(input_of(PHOTO))[0, 0].numpy(), rtol=1e-5, atol=1e-6

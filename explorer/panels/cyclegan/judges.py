@@ -1,5 +1,8 @@
 """What a discriminator thinks of a real picture, a translation, and an earlier translation, patch by patch."""
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 
 from explorer.figure import (
@@ -64,29 +67,30 @@ def judges_view(result: Result, view: View) -> Layout:
     if not trace.judged:
         return Pane("judges", tr("Discriminators"), (Text(tr("This network comes without discriminators.")),))
     pictures = Row(tuple(judged_pane(trace, view, one) for one in trace.judged))
-    return Column((pictures, Row((spread_pane(trace), table_pane(trace)), weights=(1.0, 1.3))), weights=(1.6, 1.0))
+    return Column((pictures, Row((spread_pane(trace), table_pane(trace)), weights=(1.0, 1.1))), weights=(1.6, 1.0))
 
 
-def score_range(trace: Trace, one: Judged, view: View) -> tuple[float, float]:
-    some = trace.judged if view.one_range else (one,)
-    low, high = min(float(j.scores.min()) for j in some), max(float(j.scores.max()) for j in some)
-    return (min(low, 0.0), max(high, 1.0)) if view.one_range else (low, high)
+def farthest(some: Sequence[Judged]) -> float:
+    """From ½, where a score decides nothing, to the score that decides most."""
+    return max(float(np.abs(one.scores - THRESHOLD).max()) for one in some)
 
 
 def judged_pane(trace: Trace, view: View, one: Judged) -> Pane:
     height, width = one.picture.shape[:2]
     cells = cells_of(one)
-    low, high = score_range(trace, one, view)
+    reach = farthest(trace.judged if view.one_range else (one,))
     heat = Heatmap(
-        cells.spread(one.scores, smooth=False),
-        label=tr("score: 0 fake, 1 real"),
-        low=low,
-        high=high,
+        cells.spread(one.scores - THRESHOLD, smooth=False),
+        label=tr("score − ½, above 0: real"),
+        low=-reach,
+        high=reach,
+        colormap="diverging",
         opacity=view.opacity,
         extent=(0.0, 0.0, float(width), float(height)),
         key="scores",
     )
-    marks: list[Mark] = [Image(one.picture), heat]
+    grey = np.asarray(cv2.cvtColor(one.picture, cv2.COLOR_RGB2GRAY), np.uint8)
+    marks: list[Mark] = [Image(grey), heat]
     if view.place is not None:
         marks += patch_marks(one, *cells.at(view.place[0] * width, view.place[1] * height))
     title = f"{kind_name(trace, one.kind)} · " + tr("{share:.0f} % taken for real", share=100 * one.accepted)
