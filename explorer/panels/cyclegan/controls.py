@@ -52,7 +52,7 @@ def last_test_picture(result: Result) -> float:
 
 @dataclass(frozen=True)
 class Params:
-    show: str = knob(ONE, choices=SHOWS, label="Show", keys=("[", "]"))
+    show: str = knob(ONE, choices=SHOWS, label="Show", keys=("b", "n"))
     direction: str = knob(
         A_TO_B,
         choices=DIRECTIONS,
