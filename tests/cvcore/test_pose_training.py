@@ -102,6 +102,10 @@ def test_pseudo_labels_are_read_as_they_were_written(tmp_path: Path) -> None:
     np.testing.assert_allclose(back["a.png"][1], ignored)
     files = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"]
     assert [p.file.name for p in from_pseudo(back, files)] == ["a.png"]
+    assert [(p.file.name, p.weight) for p in from_pseudo(back, files, empty_weight=0.2)] == [
+        ("a.png", 1),
+        ("b.png", 0.2),
+    ]
     (tmp_path / "bad.json").write_text("{}x")
     with pytest.raises(ValueError, match="no pseudo-labels"):
         read_pseudo(tmp_path / "bad.json")

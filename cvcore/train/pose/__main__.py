@@ -37,6 +37,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=Path, nargs="+", required=True, help="what the pseudo-labels are of")
     parser.add_argument("--frames", type=Path, nargs="+", default=[], help="frames of videos, which are much alike")
     parser.add_argument("--frames-weight", type=float, default=0.3, help="how often one is drawn, a picture being 1")
+    parser.add_argument("--empty-weight", type=float, default=0.2, help="how often a picture without people is drawn")
     parser.add_argument("--lsp", type=Path)
     parser.add_argument("--lsp-pseudo", type=Path)
     parser.add_argument("--coco", type=Path, nargs="+", default=[])
@@ -66,7 +67,7 @@ def labelled_pictures(args: argparse.Namespace) -> list[LabelledPicture]:
         if all(np.abs(small - other).mean() > 4 for other in held):
             fresh.append(file)
     pseudo = read_pseudo(args.pseudo)
-    pictures = from_pseudo(pseudo, fresh)
+    pictures = from_pseudo(pseudo, fresh, empty_weight=args.empty_weight)
     if args.frames:
         pictures += from_pseudo(pseudo, picture_files(args.frames), weight=args.frames_weight)
     for file in args.coco:

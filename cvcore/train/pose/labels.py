@@ -191,11 +191,20 @@ def read_pseudo(file: Path) -> dict[str, tuple[NDFloat, NDFloat]]:
 
 
 def from_pseudo(
-    labels: dict[str, tuple[NDFloat, NDFloat]], files: Sequence[Path], *, weight: float = 1.0
+    labels: dict[str, tuple[NDFloat, NDFloat]],
+    files: Sequence[Path],
+    *,
+    weight: float = 1.0,
+    empty_weight: float = 0.0,
 ) -> list[LabelledPicture]:
-    """The pictures among ``files`` in which somebody was found."""
-    return [
-        labelled(file, *labels[file.name], weight=weight)
-        for file in files
-        if file.name in labels and len(labels[file.name][0])
-    ]
+    """The pictures among ``files`` in which somebody was found, and, with a weight, those in which nobody is."""
+    out = []
+    for file in files:
+        people, ignored = labels.get(file.name, (None, None))
+        if people is None or ignored is None:
+            continue
+        if len(people):
+            out.append(labelled(file, people, ignored, weight=weight))
+        elif not len(ignored) and empty_weight > 0:
+            out.append(labelled(file, people, ignored, weight=empty_weight))
+    return out

@@ -32,6 +32,8 @@ SAME_FROM = 0.4
 """Object keypoint similarity from which two people are one."""
 KEEP_FROM = 0.25
 """A merged person's score; below, its box is ignored."""
+ALONE_FROM = 0.55
+"""The score of a merged person in which NanoDet sees none: it may be a dog."""
 IGNORE_FROM = 0.35
 """Score of a box that, without a label in it, is ignored."""
 PERSON = 0
@@ -111,7 +113,8 @@ def label(
         return np.zeros((0, 17, 3), np.float32), np.zeros((0, 4), np.float32)
     people, scores = look(posenet, frame, sides)
     boxes = np.array([box_of(p[:, :2], p[:, 2] > 0.1) for p in people], np.float32).reshape(-1, 4)
-    known = scores >= KEEP_FROM
+    seen_too = np.array([max(overlap(box, other) for other in seen) >= 0.5 for box in boxes], bool)
+    known = np.where(seen_too, scores >= KEEP_FROM, scores >= ALONE_FROM)
     ignored = list(boxes[~known])
     for box in seen[score > IGNORE_FROM]:
         if max((overlap(box, other) for other in boxes[known]), default=0.0) < 0.5:
