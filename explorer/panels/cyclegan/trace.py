@@ -48,6 +48,13 @@ class Still:
         self.made: dict[tuple[str, ...], Tensor] = {}
 
 
+class Source:
+    """A picture as it was before any network. Not a dataclass: it is the frame's own, or built in, so it need not be saved with a trace."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """One picture and what is made of it; None where the view or the network has none.
@@ -55,20 +62,25 @@ class Side:
     Args:
         domain: ``a`` or ``b``, what it is taken for.
         frame: it is the panel's frame; else a built-in picture.
-        source: (H, W, 3), whole; fit: how it became the input.
+        origin: the whole picture; fit: how it became the input.
         fake, cycled, same: (h, w, 3), its translation, that translated back, and what the other generator makes of it (identity).
         cycle_error, identity_error: (h, w), mean absolute difference to it over the channels, scale -1 to 1.
     """
 
     domain: str
     frame: bool
-    source: Pixels
+    origin: Source
     fit: Fit
     fake: Pixels | None = None
     cycled: Pixels | None = None
     same: Pixels | None = None
     cycle_error: Array | None = None
     identity_error: Array | None = None
+
+    @property
+    def source(self) -> Pixels:
+        """(H, W, 3)"""
+        return self.origin.pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,7 +277,7 @@ def side_of(one: Input, work: Work, *, back: bool, same: bool) -> Side:
     wants_errors = work.params.show in (ERRORS, LOSSES)
     with work.context.stage("trace"):
         return Side(
-            one.domain, one.frame, one.source, one.fit, as_pixels(fake),
+            one.domain, one.frame, Source(one.source), one.fit, as_pixels(fake),
             None if cycled is None else as_pixels(cycled),
             None if kept is None else as_pixels(kept),
             error_map(cycled, one.x) if cycled is not None and wants_errors else None,

@@ -100,7 +100,7 @@ def chart_pane(run: Run, chart: str, view: View, step: int | None) -> Pane:
 
 def step_axis(run: Run) -> Axis:
     """With room for the legend behind the last step."""
-    return Axis(tr("step"), low=0.0, high=1.45 * float(run.steps[-1]) if len(run.steps) else None)
+    return Axis(tr("step"), low=0.0, high=1.75 * float(run.steps[-1]) if len(run.steps) else None)
 
 
 def final(run: Run, term: str) -> float | None:
