@@ -325,7 +325,7 @@ class PanelDock(QDockWidget):
     def _show_links(self) -> None:
         """The ways to other panels, where this one has any."""
         assert self.panel is not None
-        links = self.panel.links(self.result) if self.panel.links is not None and self.result is not None else ()
+        links = (self._guarded(self.panel.links) if self.panel.links is not None else None) or ()
         if links == self._links:
             return
         self._links = links

@@ -9,7 +9,7 @@ A panel is one module in ``explorer/panels`` (or one named by an installed packa
     probe(result, view, spot) -> Probe | None    optional: what is under the pointer
     pick(result, view, spot) -> dict | None      optional: what a click sets, by field name
     files(result, view) -> dict[str, bytes]      optional: files of its own to save, such as detections as JSON
-    links(result) -> tuple[Link, ...]            optional: buttons that open another panel
+    links(result, view) -> tuple[Link, ...]      optional: ways to other panels, in a menu under the picture
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -312,7 +312,7 @@ class Panel:
     probe: Callable[[Result, Any, Spot], Probe | None] | None
     pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None
     files: Callable[[Result, Any], dict[str, bytes]] | None = None
-    links: Callable[[Result], tuple[Link, ...]] | None = None
+    links: Callable[[Result, Any], tuple[Link, ...]] | None = None
 
     @classmethod
     def from_module(cls, module: ModuleType) -> "Panel":

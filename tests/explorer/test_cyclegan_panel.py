@@ -476,11 +476,11 @@ def test_a_network_for_one_direction_says_what_it_cannot_show() -> None:
     assert_same(result.trace.side.fake, as_pixels(ONE_WAY(input_of(PHOTO))))
     judges = draw(run(replace(USUAL, show=JUDGES), ONE_WAY), View())
     assert "without discriminators" in mark(judges, "judges", Text).text
-    assert [link.fields["network"] for link in links(result)] == [CARD]
+    assert [link.fields["network"] for link in links(result, View())] == [CARD]
 
 
 def test_links_lead_to_networks_that_the_layers_panel_can_open() -> None:
-    for link in links(run()):
+    for link in links(run(), View()):
         name = link.fields["network"]
         assert link.panel == "layers"
         assert name in networks.names()
@@ -490,7 +490,7 @@ def test_links_lead_to_networks_that_the_layers_panel_can_open() -> None:
     whole, part = zoo.load(CARD), networks.load(f"{CARD}/generator_ba")
     for key, tensor in whole.generator_ba.state_dict().items():
         assert torch.equal(part.state_dict()[key], tensor)
-    assert not links(run(replace(USUAL, show=TRAINING)))
+    assert not links(run(replace(USUAL, show=TRAINING)), View())
 
 
 def test_the_layers_panel_opens_a_generator() -> None:

@@ -1,11 +1,12 @@
 """An open panel: what its canvas, mouse and controls set, and what is said of the place under the pointer."""
 
 import pytest
+from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from explorer.dock import PanelDock, whole_field
 from explorer.figure import Probe, Spot
-from explorer.panel import Result, Task
+from explorer.panel import Link, Result, Task
 from explorer.session import OpenPanel
 from explorer.theme import LIGHT
 from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
@@ -31,6 +32,31 @@ def test_a_resting_pointer_reads_the_newest_result(qtbot: QtBot) -> None:
     dock.show_result(make_result(20))
     assert dock.canvas.probe is not None
     assert dock.canvas.probe.text == "mean 20"
+
+
+def test_links_lead_to_other_panels_as_long_as_the_panel_has_any(qtbot: QtBot) -> None:
+    def links(result: Result, view: View) -> tuple[Link, ...]:
+        if result.trace.mean > 100:
+            raise ValueError("no way")
+        return (Link("Deeper", "layers", {"layer": f"{result.trace.mean:g}"}),) if result.trace.mean > 15 else ()
+
+    dock = PanelDock(OpenPanel("probe", 1), LIGHT)
+    qtbot.addWidget(dock)
+    dock.set_panel(make_panel(links=links))
+    dock.resize(900, 500)
+    dock.show()
+    button = dock.findChild(QToolButton, "links_button")
+    dock.show_result(make_result(10))
+    assert not button.isVisible()
+    dock.show_result(make_result(20))
+    assert button.isVisible()
+    (action,) = button.menu().actions()
+    assert action.text() == "Deeper"
+    with qtbot.waitSignal(dock.linked) as asked:
+        action.trigger()
+    assert asked.args == ["layers", {"layer": "20"}]
+    dock.show_result(make_result(200))
+    assert not button.isVisible(), "what a panel raises is logged and hides them"
 
 
 def test_a_field_with_a_number_sets_one_item() -> None:

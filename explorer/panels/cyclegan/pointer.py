@@ -135,7 +135,7 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     return None
 
 
-def links(result: Result) -> tuple[Link, ...]:
+def links(result: Result, view: View) -> tuple[Link, ...]:
     """The generators, layer by layer, in the Layers panel."""
     trace: Trace = result.trace
     params: Params = result.task.params
