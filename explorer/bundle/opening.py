@@ -28,6 +28,7 @@ class _Open:
     path: str
     bundle: Bundle
     dock: PanelDock
+    old: Frame | None
     held: bool = True
     first: Result | None = None
 
@@ -86,11 +87,12 @@ class BundleOpener(QObject):
 
         params, view, device, precision, threads = set_up(read, panel, self._desk.devices, processors())
         self._announce(tr("The bundle is being computed again."), path, False)
+        old = self._desk.engine.frame  # perhaps the very picture that the bundle was saved from
         self._player.open(path)
         dock = self._desk.show_as(panel, fields_to_json(params, view), (device, precision, threads))
         # Nothing of the picture before may be remembered: it is computed from the bundle's frame on.
         self._desk.hold(dock)
-        self._open = _Open(path, read, dock)
+        self._open = _Open(path, read, dock, old)
         self._look.start(LOOK_MS)
 
     def _release(self) -> None:
@@ -98,7 +100,7 @@ class BundleOpener(QObject):
         if now is None or not now.held:
             self._look.stop()
             return
-        arrived = frame is not None and _is_same(frame, now.bundle.frame)
+        arrived = frame is not None and frame is not now.old and _is_same(frame, now.bundle.frame)
         if arrived or (not state.opening and state.error):
             now.held = False
             self._look.stop()
