@@ -125,7 +125,11 @@ def pair_marks(result: Result, limb: int, step: Step) -> list[Mark]:
         return [Segments(start, end, IDLE, 2.0, key="pairs")]
     failed = decoded.pairs.failed.numpy()[pairs] != 0
     if step.kind == SCORES:
-        return [Segments(start, end, [BAD if bad else GOOD for bad in failed.tolist()], 2.0, key="pairs")]
+        colours = [BAD if bad else GOOD for bad in failed.tolist()]
+        return [
+            Segments(start, end, colours, 1.2, key="pairs"),
+            Segments(start[~failed], end[~failed], GOOD, 4.0, key="passing"),
+        ]
     accepted = accepted_pairs(decoded)
     taken = np.array([pair in accepted for pair in pairs.tolist()], bool)
     colours = [GOOD if good else BAD if bad else 1 for good, bad in zip(taken.tolist(), failed.tolist(), strict=True)]
