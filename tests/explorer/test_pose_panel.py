@@ -680,7 +680,7 @@ def test_a_saved_trace_is_the_memory_it_was(show: str) -> None:
 
 
 def test_the_network_can_be_looked_into() -> None:
-    (link,) = pose.links(run())
+    (link,) = pose.links(run(), View())
     assert (link.panel, dict(link.fields)) == ("layers", {"network": CARD})
 
 

@@ -87,7 +87,7 @@ def pick(result: Result, view: View, spot: Spot) -> dict[str, Any] | None:
     return None
 
 
-def links(result: Result) -> tuple[Link, ...]:
+def links(result: Result, view: View) -> tuple[Link, ...]:
     """The network, layer by layer, in the Layers panel."""
     params: Params = result.task.params
     return (Link(tr("Layers of the network"), "layers", {"network": params.network}),)
