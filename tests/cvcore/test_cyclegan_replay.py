@@ -14,6 +14,7 @@ from cvcore.train.cyclegan.recipe import Recipe
 from cvcore.train.cyclegan.replay import main, thinned
 from cvcore.train.cyclegan.score import networks_of
 from cvcore.train.cyclegan.trainer import Trainer
+from cvcore.train.pictures import read
 
 TINY = Recipe(size=32, steps=12, decay_from=6, filters=4, blocks=1, trunk=8, discriminator_filters=4, pool=3)
 
@@ -85,7 +86,7 @@ def test_it_writes_what_log_and_snapshots_say(run: Path, tmp_path: Path) -> None
         there, back = networks.generator_ab, networks.generator_ba
         if column == 2:
             there, back = back, there
-        x = data.square(data.read(file), 64)[None]
+        x = data.square(read(file), 64)[None]
         with torch.inference_mode():
             made = there(x)
             wanted = np.vstack([as_pixels(one[0]) for one in (x, made, back(made))])

@@ -22,10 +22,11 @@ from safetensors.torch import load_file
 from cvcore.models.cyclegan import CycleGAN
 from cvcore.train.cyclegan import __main__ as command
 from cvcore.train.cyclegan import data, score, ship
-from cvcore.train.cyclegan.files import Log
 from cvcore.train.cyclegan.kernel_distance import kernel_distance
 from cvcore.train.cyclegan.recipe import Recipe
 from cvcore.train.cyclegan.trainer import Trainer
+from cvcore.train.files import Log, stop_signals
+from cvcore.train.pictures import Pixels, picture_files, read, without_twins
 from cvcore.zoo import Card, Preprocessing
 
 TINY = Recipe(
@@ -47,7 +48,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def pictures(count: int, seed: int) -> list[data.Pixels]:
+def pictures(count: int, seed: int) -> list[Pixels]:
     draw = np.random.default_rng(seed)
     return [draw.integers(0, 256, (90, 100 + 10 * i, 3), np.uint8) for i in range(count)]
 
@@ -157,7 +158,7 @@ def test_a_run_stops_at_its_time_and_at_a_signal_and_saves(tmp_path: Path) -> No
     where = [*folders(tmp_path), *OPTIONS]
     command.main([*where, f"--out={tmp_path / 'timed'}", "--max-minutes=0"])
     assert torch.load(tmp_path / "timed/last.pt", weights_only=True)["step"] == 0
-    with command.stop_signals() as stop:
+    with stop_signals() as stop:
         signal.raise_signal(signal.SIGTERM)
         assert stop == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -256,7 +257,7 @@ def test_the_log_forgets_what_came_after_the_checkpoint_and_a_cut_line(tmp_path:
 def test_held_out_pictures_and_their_copies_are_not_trained_on() -> None:
     smooth = [cv2.GaussianBlur(p, (0, 0), 12) for p in pictures(3, 5)]
     shrunk = data.resized(smooth[0], 60)
-    kept = data.without_twins([shrunk, smooth[1], smooth[1], smooth[2]], known=[smooth[0]], limit=1.0)
+    kept = without_twins([shrunk, smooth[1], smooth[1], smooth[2]], known=[smooth[0]], limit=1.0)
     assert [p is q for p, q in zip(kept, smooth[1:], strict=True)] == [True, True]
 
 
@@ -280,12 +281,12 @@ def test_without_jitter_a_crop_has_the_colours_of_its_picture() -> None:
 def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("no picture")
     with pytest.raises(ValueError, match="no picture"):
-        data.picture_files([tmp_path])
+        picture_files([tmp_path])
     with pytest.raises(ValueError, match="does not exist"):
-        data.picture_files([tmp_path / "nowhere"])
+        picture_files([tmp_path / "nowhere"])
     (tmp_path / "broken.jpg").write_text("no picture")
     with pytest.raises(ValueError, match="is not a picture"):
-        data.read(tmp_path / "broken.jpg")
+        read(tmp_path / "broken.jpg")
 
 
 def test_kernel_distance_is_near_zero_for_one_distribution_and_grows_with_the_shift() -> None:

@@ -13,10 +13,8 @@ Written to --out:
 """
 
 import argparse
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,10 @@ import torch
 from torch import Tensor
 
 from cvcore.train.cyclegan import data, pictures
-from cvcore.train.cyclegan.files import Log
 from cvcore.train.cyclegan.recipe import ABLATIONS, Recipe
 from cvcore.train.cyclegan.trainer import Trainer
+from cvcore.train.files import Log, stop_signals
+from cvcore.train.pictures import picture_files, read, without_twins
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +85,12 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 def load_data(args: argparse.Namespace, recipe: Recipe) -> tuple[data.Domain, data.Domain, Tests]:
     """Both domains and the test pictures: the first held-out photographs (training ones without any) and the first paintings."""
-    held_files = data.picture_files(args.hold_out) if args.hold_out else []
-    held = [data.read(f) for f in held_files]
+    held_files = picture_files(args.hold_out) if args.hold_out else []
+    held = [read(f) for f in held_files]
     same = {f.resolve() for f in held_files}
-    photos = [data.read(f) for f in data.picture_files(args.photos) if f.resolve() not in same]
-    photos = data.without_twins(photos, held)
-    paintings = [data.read(f) for f in data.picture_files(args.paintings)]
+    photos = [read(f) for f in picture_files(args.photos) if f.resolve() not in same]
+    photos = without_twins(photos, held)
+    paintings = [read(f) for f in picture_files(args.paintings)]
     if not photos:
         raise ValueError("every photograph is held out")
     print(f"{len(photos)} photographs, {len(paintings)} paintings, {len(held)} held out", flush=True)
@@ -144,19 +143,6 @@ def run(trainer: Trainer, tests: Tests, out: Path, every: Every, *, max_minutes:
 
 def describe(terms: dict[str, float]) -> str:
     return " ".join(f"{name} {value:.3f}" for name, value in terms.items())
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """A list that gets the signal when the process is told to stop, so that the step is finished and saved first."""
-    got: list[int] = []
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, lambda number, _: got.append(number)) for kind in kinds}
-    try:
-        yield got
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def main(given: Sequence[str] | None = None) -> None:

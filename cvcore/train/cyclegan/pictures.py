@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from cvcore.models.cyclegan import CycleGAN
-from cvcore.train.cyclegan.data import Pixels
-from cvcore.train.cyclegan.files import write_whole
+from cvcore.train.files import write_whole
+from cvcore.train.pictures import Pixels
 
 COLUMNS = ("photo", "as painting", "back", "painting", "as photo", "back")
 """Three for photo -> painting -> photo, three for painting -> photo -> painting."""

@@ -21,9 +21,10 @@ import torch
 
 from cvcore.assets import asset
 from cvcore.train.cyclegan import data
-from cvcore.train.cyclegan.files import write_whole
 from cvcore.train.cyclegan.pictures import as_pixels
 from cvcore.train.cyclegan.score import networks_of
+from cvcore.train.files import write_whole
+from cvcore.train.pictures import Pixels, read
 
 PHOTOS = ("astronaut.jpg", "moose.jpg", "coffee.jpg", "koala.jpg")
 PAINTINGS = ("great_wave.jpg", "inokashira.jpg")
@@ -53,7 +54,7 @@ def read_log(file: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, floa
 
 
 @torch.inference_mode()
-def grid(run: Path, snapshot: Path, photos: Sequence[torch.Tensor], paintings: Sequence[torch.Tensor]) -> data.Pixels:
+def grid(run: Path, snapshot: Path, photos: Sequence[torch.Tensor], paintings: Sequence[torch.Tensor]) -> Pixels:
     """(3 * S, (photos + paintings) * S, 3): each picture, its translation, and back, one above the other.
 
     Args:
@@ -71,9 +72,7 @@ def grid(run: Path, snapshot: Path, photos: Sequence[torch.Tensor], paintings: S
     return np.hstack(columns)
 
 
-def replay(
-    run: Path, out: Path, photos: Sequence[data.Pixels], paintings: Sequence[data.Pixels], *, cell: int, rows: int
-) -> int:
+def replay(run: Path, out: Path, photos: Sequence[Pixels], paintings: Sequence[Pixels], *, cell: int, rows: int) -> int:
     """Writes the files; how many checkpoints there are.
 
     Raises:
@@ -123,7 +122,7 @@ def main(given: Sequence[str] | None = None) -> None:
     args = parser.parse_args(given)
     torch.set_num_threads(args.threads)
     try:
-        photos, paintings = ([data.read(file) for file in files] for files in (args.photos, args.paintings))
+        photos, paintings = ([read(file) for file in files] for files in (args.photos, args.paintings))
         count = replay(args.run, args.out, photos, paintings, cell=args.cell, rows=args.rows)
     except (ValueError, OSError) as error:
         raise SystemExit(str(error)) from error

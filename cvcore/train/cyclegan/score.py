@@ -26,6 +26,7 @@ from cvcore.models.mobilenet import MobileNetV2
 from cvcore.train.cyclegan import data
 from cvcore.train.cyclegan.kernel_distance import backbone, features, kernel_distance
 from cvcore.train.cyclegan.recipe import Recipe
+from cvcore.train.pictures import Pixels, picture_files, read
 
 CROP = 192
 SCALES = (1.25, 1.75)
@@ -44,8 +45,8 @@ def networks_of(run: Path, snapshot: Path) -> tuple[Recipe, CycleGAN]:
 def score(
     networks: CycleGAN,
     trunk: MobileNetV2,
-    photos: Sequence[data.Pixels],
-    paintings: Sequence[data.Pixels],
+    photos: Sequence[Pixels],
+    paintings: Sequence[Pixels],
     *,
     side: int,
     crops: int,
@@ -90,7 +91,7 @@ def score(
     return found
 
 
-def sample(pictures: Sequence[data.Pixels], count: int) -> Tensor:
+def sample(pictures: Sequence[Pixels], count: int) -> Tensor:
     """(count, 3, 192, 192): the same crops whenever asked, as many of each picture as can be."""
     parts = []
     for i, pixels in enumerate(pictures):
@@ -120,8 +121,8 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args(given)
     torch.set_num_threads(args.threads)
-    photos = [data.read(f) for f in data.picture_files(args.photos)]
-    paintings = [data.read(f) for f in data.picture_files(args.paintings)]
+    photos = [read(f) for f in picture_files(args.photos)]
+    paintings = [read(f) for f in picture_files(args.paintings)]
     trunk = backbone()
     snapshots = sorted((args.run / "snapshots").glob("*.safetensors"))
     if not snapshots:

@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from cvcore.train.cyclegan import data
-from cvcore.train.cyclegan.files import write_whole
 from cvcore.train.cyclegan.kernel_distance import backbone
 from cvcore.train.cyclegan.recipe import Recipe
 from cvcore.train.cyclegan.score import networks_of, score
+from cvcore.train.files import write_whole
+from cvcore.train.pictures import picture_files, read
 
 NAME = "cyclegan_ukiyoe"
 
@@ -76,8 +76,8 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("assets/weights"))
     args = parser.parse_args(given)
     torch.set_num_threads(args.threads)
-    photos = [data.read(f) for f in data.picture_files(args.photos)]
-    paintings = [data.read(f) for f in data.picture_files(args.paintings)]
+    photos = [read(f) for f in picture_files(args.photos)]
+    paintings = [read(f) for f in picture_files(args.paintings)]
     snapshot = args.run / "snapshots" / f"{args.snapshot:06d}.safetensors"
     recipe, networks = networks_of(args.run, snapshot)
     found = score(networks, backbone(), photos, paintings, side=args.side, crops=args.crops)

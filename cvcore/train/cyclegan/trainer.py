@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from cvcore.losses.gan import cycle_loss, discriminator_loss, generator_loss, identity_loss
 from cvcore.models.cyclegan import CycleGAN, ImagePool, PatchDiscriminator, ResnetBlock
 from cvcore.train.cyclegan.data import Domain
-from cvcore.train.cyclegan.files import write_whole
 from cvcore.train.cyclegan.recipe import Recipe
+from cvcore.train.files import read_checkpoint, write_whole
 
 BETAS = (0.5, 0.999)
 
@@ -102,12 +102,12 @@ class Trainer:
             ValueError: the file is no checkpoint of such networks.
         """
         try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = read_checkpoint(file)
             self.networks.load_state_dict(state["networks"])
             self.average.load_state_dict(state["average"])
             self.optimiser_g.load_state_dict(state["optimiser_g"])
             self.optimiser_d.load_state_dict(state["optimiser_d"])
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f"{file} is no checkpoint of these networks") from error
         for pool, name in ((self.pool_a, "pool_a"), (self.pool_b, "pool_b")):
             pool.images = [image.to(self.device) for image in state[name][: pool.size]]

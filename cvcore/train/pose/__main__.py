@@ -19,9 +19,8 @@ import torch
 from safetensors.torch import load_file
 
 from cvcore.evaluate.coco_people import read_coco_people
-from cvcore.train.cyclegan.__main__ import stop_signals
-from cvcore.train.cyclegan.data import picture_files, read, thumbnail
-from cvcore.train.cyclegan.files import Log
+from cvcore.train.files import Log, stop_signals
+from cvcore.train.pictures import picture_files, read, thumbnail
 from cvcore.train.pose.data import People
 from cvcore.train.pose.labels import LabelledPicture, from_coco_people, from_pseudo, read_lsp, read_pseudo
 from cvcore.train.pose.recipe import Recipe

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, paf_targets, pixels_to_cells
-from cvcore.train.cyclegan.data import read
+from cvcore.train.pictures import read
 from cvcore.train.pose.labels import ABSENT, SURE, UNSURE, LabelledPicture, NDBytes, NDFloat, box_of
 
 STRIDE = 8

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvcore.evaluate.coco_people import CocoPeopleDataset
 from cvcore.ops.paf import OPENPOSE_18, from_coco
-from cvcore.train.cyclegan.files import write_whole
+from cvcore.train.files import write_whole
 
 ABSENT, UNSURE, SURE = 0, 1, 2
 """Of a keypoint: not in the picture; there, but not to be learnt from; a label."""

@@ -23,7 +23,7 @@ from cvcore.evaluate.keypoints import SIGMAS
 from cvcore.models.nanodet import NanoDet
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.nms import nms
-from cvcore.train.cyclegan.data import picture_files, read
+from cvcore.train.pictures import picture_files, read
 from cvcore.train.pose.labels import NDFloat, box_of, overlap, write_pseudo
 
 MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)

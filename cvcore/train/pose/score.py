@@ -22,7 +22,7 @@ from cvcore.models.openpose import PoseSmall, to_picture
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.letterbox import to_height
 from cvcore.ops.paf import Thresholds, decode_trace
-from cvcore.train.cyclegan.data import read
+from cvcore.train.pictures import read
 from cvcore.train.pose.labels import NDBytes
 
 TEACHER_HEIGHT = 368

@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 
 from cvcore.evaluate.coco_people import read_coco_people
 from cvcore.models.posenet import PoseNet
-from cvcore.train.cyclegan.data import read
-from cvcore.train.cyclegan.files import write_whole
+from cvcore.train.files import write_whole
+from cvcore.train.pictures import read
 from cvcore.train.pose.score import Row, pose_small, posenet_people, row, small_people, small_people_of
 
 NAME = "pose_small"

@@ -6,8 +6,6 @@ the same machine with as many threads.
 
 import copy
 import io
-import pickle
-import struct
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,7 +18,7 @@ from torch import Tensor, nn
 
 from cvcore.losses.pose import pose_loss_trace
 from cvcore.models.openpose import PoseSmall
-from cvcore.train.cyclegan.files import write_whole
+from cvcore.train.files import read_checkpoint, write_whole
 from cvcore.train.pose.data import People
 from cvcore.train.pose.recipe import Recipe
 
@@ -115,11 +113,11 @@ class Trainer:
             ValueError: the file is no checkpoint of such a network.
         """
         try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = read_checkpoint(file)
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError, struct.error, pickle.UnpicklingError) as error:
+        except (RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f"{file} is no checkpoint of this network") from error
         r = self.recipe
         for group, rate in zip(

@@ -1,10 +1,16 @@
-"""Files that appear whole or not at all, and a log of JSON lines."""
+"""What a run leaves behind: files that appear whole or not at all, a log of JSON lines, and a stop that is waited for."""
 
 import json
 import os
-from collections.abc import Mapping
+import pickle
+import signal
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 
 def write_whole(file: Path, data: bytes) -> None:
@@ -39,3 +45,29 @@ class Log:
     def add(self, row: Mapping[str, Any]) -> None:
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """What ``torch.save`` wrote, tensors on the CPU; nothing in it is executed.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    try:
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, KeyError, ValueError, EOFError, struct.error, pickle.UnpicklingError) as error:
+        raise ValueError(f"{file} is no checkpoint") from error
+    return state
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """A list that gets the signal when the process is told to stop, so that the step is finished and saved first."""
+    got: list[int] = []
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, lambda number, _: got.append(number)) for kind in kinds}
+    try:
+        yield got
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
