@@ -1,6 +1,7 @@
 """What a soak looks at from time to time: memory, threads, open files, objects and widgets of this process."""
 
 import csv
+import ctypes
 import gc
 import os
 import sys
@@ -26,7 +27,11 @@ class Sample:
     Args:
         seconds: since the soak began.
         resting: the window showed the same as at every other resting sample: only these can be compared.
-        rss: MB of memory in use by the process; 0 where the system does not tell.
+        rss: MB of memory in use by the process; 0 where the system does not tell. It rises with every part of a library whose code
+            runs for the first time, so it is shown and not judged.
+        own: MB of that which are no file's: all that the program could leak; with what the allocator keeps between its blocks. 0
+            where the system does not tell.
+        held: MB that the program has got from the C library's allocator and not freed; only at rest, and 0 without glibc.
         threads: of the process, Qt's and OpenMP's among them; elsewhere than on Linux Python's own.
         handles: open files and sockets; 0 where the system does not tell.
         widgets: of Qt, hidden ones too, without the tab bars between docks.
@@ -40,6 +45,8 @@ class Sample:
     seconds: float
     resting: bool
     rss: float
+    own: float
+    held: float
     threads: int
     handles: int
     widgets: int
@@ -56,6 +63,46 @@ def rss() -> float:
         return int((PROC / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except OSError:
         return 0.0
+
+
+def own() -> float:
+    """MB that no file stands behind, in memory or swapped out."""
+    try:
+        lines = dict(line.split(":", 1) for line in (PROC / "status").read_text().splitlines())
+        return sum(int(lines[name].split()[0]) for name in ("RssAnon", "RssShmem", "VmSwap")) * 1024 / 1e6
+    except (OSError, KeyError):
+        return 0.0
+
+
+class _Allocated(ctypes.Structure):
+    """glibc's ``struct mallinfo2``, of all arenas."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    )
+
+
+def held() -> float:
+    """MB in blocks of the allocator that were not freed, small ones and those with a mapping of their own."""
+    try:
+        tell = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError, TypeError):
+        return 0.0
+    tell.restype = _Allocated
+    found = tell()
+    return float(found.uordblks + found.hblkhd) / 1e6
 
 
 def threads() -> int:
@@ -172,6 +219,7 @@ class Log:
     def add(self, sample: Sample) -> None:
         self.samples.append(sample)
         row = asdict(sample) | {"seconds": round(sample.seconds, 1), "rss": round(sample.rss, 1)}
+        row |= {"own": round(sample.own, 1), "held": round(sample.held, 1)}
         self._writer.writerow(row)
         self._file.flush()
 

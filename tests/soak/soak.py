@@ -155,6 +155,10 @@ class Soak:
         window.start()
         self._began = time.perf_counter()
         self._steps = self._course()
+        # One for all of them: PySide keeps a few bytes of every QTimer.singleShot that calls a method.
+        self._timer = QTimer(window)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._next)
         self._next()
         self._application.exec()
         seconds = time.perf_counter() - self._began
@@ -262,7 +266,7 @@ class Soak:
             self._problems.__exit__()
             self._application.exit(1)
             raise
-        QTimer.singleShot(int(1000 * wait), self.window, self._next)
+        self._timer.start(int(1000 * wait))
 
     # -- looking
 
@@ -304,8 +308,9 @@ class Soak:
     def _sample(self, *, resting: bool = False) -> None:
         self._log.add(
             Sample(
-                time.perf_counter() - self._began, resting, figures.rss(), figures.threads(), figures.handles(),
-                figures.widgets(), figures.qobjects() if resting else 0,
+                time.perf_counter() - self._began, resting, figures.rss(), figures.own(),
+                figures.held() if resting else 0.0, figures.threads(), figures.handles(), figures.widgets(),
+                figures.qobjects() if resting else 0,
                 len(gc.get_objects()) if resting else 0, self.frames, self.actions, self._problems.count,
             )
         )  # fmt: skip
