@@ -52,11 +52,12 @@ def notes(result: Result, view: View) -> Iterator[Note]:
         recipe = trace.runs[0].recipe
         yield Note(
             tr(
-                "{steps} steps of {size} × {size} px; cycle weight {cycle:g}, identity weight {identity:g}, pool of {pool} pictures. "
-                "Press play, or click on a curve.",
+                "{steps} steps of {size} × {size} px; weights at the end: adversarial {adversarial:g}, cycle {cycle:g}, "
+                "identity {identity:g}; pool of {pool} pictures. Press play, or click on a curve.",
                 steps=recipe.get("steps", "–"),
                 size=recipe.get("size", "–"),
-                cycle=recipe.get("cycle_weight", 0),
+                adversarial=recipe.get("adversarial_weight", 1),
+                cycle=recipe.get("cycle_weight_end", recipe.get("cycle_weight", 0)),
                 identity=recipe.get("identity_weight", 0),
                 pool=recipe.get("pool", "–"),
             )
