@@ -40,10 +40,10 @@ class Augmentation:
         plain: the share of crops at the picture's own scale, a random part of it.
     """
 
-    smallest: float = 0.15
-    largest: float = 1.1
+    smallest: float = 0.12
+    largest: float = 2.0
     rotation: float = 14.0
-    close: float = 0.2
+    close: float = 0.25
     mosaic: float = 0.12
     plain: float = 0.0
 
@@ -159,7 +159,7 @@ class People:
             if upper and draw.random() < a.close:
                 top = picture.xy[k, upper]
                 spread = max(float(np.ptp(top, axis=0).max()), 0.12 * side)
-                scale = size / (spread * draw.uniform(1.6, 5.0))
+                scale = size / (spread * draw.uniform(1.2, 5.0))
                 centre = top.mean(0) + np.array((0, draw.uniform(-0.3, 1.0) * spread))
             else:
                 share = float(np.exp(draw.uniform(np.log(a.smallest), np.log(a.largest))))
