@@ -46,6 +46,15 @@ def thumbnail(pixels: Pixels) -> NDArray[np.float32]:
     return cv2.resize(grey, (12, 12), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
+def unlike(small: NDArray[np.float32], seen: Iterable[NDArray[np.float32]], limit: float = 4.0) -> bool:
+    """Whether a thumbnail shows none of the pictures whose thumbnails are ``seen``.
+
+    Args:
+        limit: mean difference of two thumbnails, in 0..255, up to which they are the same picture.
+    """
+    return all(np.abs(small - other).mean() > limit for other in seen)
+
+
 def without_twins(pictures: Sequence[Pixels], known: Sequence[Pixels] = (), limit: float = 4.0) -> list[Pixels]:
     """The pictures, less those that show the same as one of ``known`` or as one before them.
 
@@ -56,7 +65,7 @@ def without_twins(pictures: Sequence[Pixels], known: Sequence[Pixels] = (), limi
     kept = []
     for pixels in pictures:
         small = thumbnail(pixels)
-        if all(np.abs(small - other).mean() > limit for other in seen):
+        if unlike(small, seen, limit):
             seen.append(small)
             kept.append(pixels)
     return kept

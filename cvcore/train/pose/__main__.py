@@ -14,13 +14,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from cvcore.evaluate.coco_people import read_coco_people
 from cvcore.train.files import Log, stop_signals
-from cvcore.train.pictures import picture_files, read, thumbnail
+from cvcore.train.pictures import picture_files, read, thumbnail, unlike
 from cvcore.train.pose.data import People
 from cvcore.train.pose.labels import LabelledPicture, from_coco_people, from_pseudo, read_lsp, read_pseudo
 from cvcore.train.pose.recipe import Recipe
@@ -60,11 +59,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 def labelled_pictures(args: argparse.Namespace) -> list[LabelledPicture]:
     """Everything to train on, weighted so that LSP Extended has its share."""
     held = [thumbnail(read(f)) for f in picture_files(args.hold_out)] if args.hold_out else []
-    fresh = []
-    for file in picture_files(args.pictures):
-        small = thumbnail(read(file))
-        if all(np.abs(small - other).mean() > 4 for other in held):
-            fresh.append(file)
+    fresh = [file for file in picture_files(args.pictures) if unlike(thumbnail(read(file)), held)]
     pseudo = read_pseudo(args.pseudo)
     pictures = from_pseudo(pseudo, fresh, empty_weight=args.empty_weight)
     if args.frames:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, paf_targets, pixels_to_cells
 from cvcore.train.pictures import read
-from cvcore.train.pose.labels import ABSENT, SURE, UNSURE, LabelledPicture, NDBytes, NDFloat, box_of
+from cvcore.train.pose.labels import ABSENT, FACE, SURE, UNSURE, LabelledPicture, NDBytes, NDFloat, box_of, mirrored
 
 STRIDE = 8
 PAF_MARGIN = 0.5
@@ -19,12 +19,8 @@ PAF_MARGIN = 0.5
 UNSURE_RADIUS = 3.0
 """In cells: about an unsure keypoint nothing is asked of its channels."""
 LARGEST_SCALE = 2.5
-MIRRORED = tuple(
-    OPENPOSE_18.names.index(name.replace("right", "#").replace("left", "right").replace("#", "left"))
-    for name in OPENPOSE_18.names
-)
+MIRRORED = mirrored(OPENPOSE_18.names)
 """(18,) the keypoints of the mirror image."""
-HEAD = tuple(OPENPOSE_18.names.index(n) for n in ("nose", "right eye", "left eye", "right ear", "left ear"))
 SHOULDERS = tuple(OPENPOSE_18.names.index(n) for n in ("right shoulder", "left shoulder", "neck"))
 
 
@@ -154,7 +150,7 @@ class People:
             k = placed[draw.integers(len(placed))]
             sure = picture.state[k] == SURE
             box = box_of(picture.xy[k], sure)
-            upper = [j for j in (*HEAD, *SHOULDERS) if sure[j]]
+            upper = [j for j in (*FACE, *SHOULDERS) if sure[j]]
             side = float((box[2:] - box[:2]).max())
             if upper and draw.random() < a.close:
                 top = picture.xy[k, upper]

@@ -23,10 +23,11 @@ from cvcore.evaluate.keypoints import SIGMAS
 from cvcore.models.nanodet import NanoDet
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.nms import nms
+from cvcore.ops.paf.skeleton import COCO_17_NAMES
 from cvcore.train.pictures import picture_files, read
-from cvcore.train.pose.labels import NDFloat, box_of, overlap, write_pseudo
+from cvcore.train.pose.labels import NDFloat, box_of, mirrored, overlap, write_pseudo
 
-MIRRORED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+MIRRORED = mirrored(COCO_17_NAMES)
 """COCO's keypoints of the mirror image."""
 SAME_FROM = 0.4
 """Object keypoint similarity from which two people are one."""
@@ -87,7 +88,7 @@ def look(net: PoseNet, frame: NDArray[np.uint8], sides: Sequence[int]) -> tuple[
         people, scores = net.people(frame, side)
         passes.append((people.numpy(), scores.numpy()))
         people, scores = net.people(np.ascontiguousarray(frame[:, ::-1]), side)
-        back = people.numpy()[:, list(MIRRORED)]
+        back = people.numpy()[:, MIRRORED]
         back[..., 0] = frame.shape[1] - back[..., 0]
         passes.append((back, scores.numpy()))
     return merge(passes)
