@@ -82,6 +82,15 @@ def test_no_display_is_one_sentence_and_code_2(
     assert "cv-explorer export" in run.stderr
 
 
+def test_kernels_of_past_input_sizes_are_not_kept_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = system.KERNEL_CACHES
+    monkeypatch.setenv(first, "7")
+    monkeypatch.delenv(second, raising=False)
+    code = f"import os; from explorer import system; system.prepare(window=False); print([os.environ[k] for k in {[first, second]}])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == str(["7", str(system.KERNELS_KEPT)])  # a user's own value stays
+
+
 @linux
 def test_offscreen_needs_no_display(no_display: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
