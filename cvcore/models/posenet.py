@@ -77,7 +77,10 @@ class PoseNet(nn.Module):
 
     def forward(self, x: Tensor) -> PoseNetMaps:
         """(N, 3, H, W) RGB in [-1, 1] -> maps of (H - 1) / 16 + 1 by (W - 1) / 16 + 1 cells."""
-        x = self.features(x)
+        return self.maps(self.features(x))
+
+    def maps(self, x: Tensor) -> PoseNetMaps:
+        """What the four heads see in the trunk's end, (N, 384, h, w)."""
         return PoseNetMaps(self.heatmap(x), self.offset(x), self.displacement_fwd(x), self.displacement_bwd(x))
 
     def preprocess(self, frame: NDArray[np.uint8] | Tensor, short_side: int = 513) -> tuple[Tensor, Letterbox]:

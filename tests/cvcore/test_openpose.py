@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from cvcore.models.openpose import (
+    Pixels,
+    PoseMaps,
     PoseNetwork,
     PoseSmall,
     from_official,
@@ -18,8 +20,10 @@ from cvcore.models.openpose import (
     to_picture,
 )
 from cvcore.models.openpose.small import doubled
+from cvcore.models.openpose.votes import drawn, votes
 from cvcore.models.posenet import PoseNet
 from cvcore.ops import paf
+from cvcore.ops.paf import OPENPOSE_18
 from tests.cvcore.golden_fill import fill
 from tests.cvcore.people_for_tests import standing
 
@@ -105,14 +109,11 @@ def test_lightweight_openpose_of_more_stages(stages: int) -> None:
         light_openpose(-1)
 
 
-def test_our_network_is_small_and_starts_from_posenets_trunk() -> None:
+def test_our_network_is_small_and_holds_posenet() -> None:
     network = pose_small()
     assert sum(p.numel() for p in network.parameters()) < 4_000_000
     assert len(network.refinement_stages) >= 2
-    theirs = {k: t for k, t in PoseNet().state_dict().items() if k.startswith("features.")}
-    missing = network.load_state_dict(theirs, strict=False)
-    assert not missing.unexpected_keys
-    assert not any(key.startswith("features.") for key in missing.missing_keys)
+    network.posenet.load_state_dict(PoseNet().state_dict())
     with pytest.raises(ValueError):
         PoseSmall(stages=1)
 
@@ -125,15 +126,31 @@ def test_our_network_gives_every_stage(size: tuple[int, int]) -> None:
     assert [list(t.shape) for t in out] == [[2, 19, *cells], [2, 38, *cells]] * 3
     sum(t.square().mean() for t in out).backward()
     without = [key for key, p in network.named_parameters() if p.grad is None]
-    assert without == []
+    heads = ("heatmap", "offset", "displacement_fwd", "displacement_bwd")  # votes cannot be learnt through
+    assert without == [f"posenet.{head}.{name}" for head in heads for name in ("weight", "bias")]
+
+
+def test_the_first_stage_is_posenets_votes_whatever_the_batch() -> None:
+    torch.manual_seed(0)
+    network = PoseSmall(channels=8, blocks=1).eval()
+    nn.init.normal_(network.posenet.heatmap.weight, 0, 0.5)
+    x = torch.rand(2, 3, 64, 72) * 2 - 1
+    with torch.no_grad():
+        both = network.stages(x)[0]
+        assert both.heatmaps[:, :-1].amax() > 0
+        for i in (0, 1):
+            maps = network.posenet(torch.nn.functional.pad(x[i : i + 1], (0, 1, 0, 1), mode="replicate"))
+            alone = drawn(votes(maps, 8, 9))
+            torch.testing.assert_close(both.heatmaps[i : i + 1], alone.heatmaps, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(both.pafs[i : i + 1], alone.pafs, atol=1e-3, rtol=1e-3)
 
 
 def test_cells_of_stride_16_lie_on_every_other_cell_of_stride_8() -> None:
     coarse = torch.arange(3.0)[None, None, :, None] * 10 + torch.arange(2.0)
-    for size in ((6, 4), (5, 3)):
+    for size in ((5, 3), (5, 2)):
         fine = doubled(coarse, torch.zeros(1, 1, *size))
         assert fine.shape[-2:] == size
-        assert torch.equal(fine[..., ::2, ::2], coarse)
+        assert torch.equal(fine[..., ::2, ::2], coarse[..., : (size[1] + 1) // 2])
         assert fine[0, 0, 1, 1] == 5.5
 
 
@@ -144,8 +161,6 @@ def test_people_come_back_in_the_pictures_own_pixels() -> None:
         def stages(self, x: Tensor) -> tuple[object, ...]:  # type: ignore[override]
             person = standing(20, 12, 2)[None]
             h, w = x.shape[-2] // 8, x.shape[-1] // 8
-            from cvcore.models.openpose import PoseMaps
-
             return (PoseMaps(paf.heatmap_targets(person, h, w)[None], paf.paf_targets(person, h, w)[None]),)
 
     frame = np.zeros((400, 640, 3), np.uint8)
@@ -159,6 +174,44 @@ def test_people_come_back_in_the_pictures_own_pixels() -> None:
     assert (x == -1).all()
     nobody = torch.zeros(1, 18, 3)
     assert torch.equal(to_picture(nobody, transform), nobody)
+
+
+class Sized(PoseNetwork):
+    """Believes the shape of its input, and how bright its left half is."""
+
+    pixels = Pixels(scale=255, mean=0, std=1, bgr=False)
+    short_side = 40
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1), requires_grad=False)
+
+    def stages(self, x: Tensor) -> tuple[PoseMaps, ...]:
+        h, w = x.shape[-2] // 8, x.shape[-1] // 8
+        left = x[..., : x.shape[-1] // 2].mean()
+        maps = PoseMaps(torch.full((1, 19, h, w), float(h)), torch.full((1, 38, h, w), float(left)))
+        return maps, maps
+
+
+def test_several_looks_are_averaged_on_the_cells_of_the_first_height() -> None:
+    frame = np.zeros((400, 640, 3), np.uint8)
+    frame[:, :320] = 255
+    network = Sized()
+    (first, last), transform = network.look(frame, 200, (1.0, 1.5, 2.0), mirrored=True)
+    assert last.heatmaps.shape == (1, 19, 25, 40)
+    assert transform.size == (200, 320)
+    mean = (25 + 38 + 50) / 3  # 1.5 x 25 rows are 37.5
+    assert first.heatmaps.mean() == pytest.approx(mean, rel=1e-4)
+    x_channel, _ = OPENPOSE_18.paf_channels[0]
+    assert last.pafs[0, x_channel].mean() == pytest.approx(0.5, abs=0.02)  # 1, and 0 in the mirror
+    once, _ = network.look(frame, 200)
+    assert once[1].pafs.mean() == pytest.approx(1, abs=0.02)
+    single, _ = network.look(frame, 200, (2.0,))
+    assert single[0].heatmaps.shape == (1, 19, 25, 40)
+    assert single[0].heatmaps.mean() == 50
+    assert network.look(frame.transpose(1, 0, 2))[0][0].heatmaps.shape == (1, 19, 8, 5)  # the shorter side 40 px
+    with pytest.raises(ValueError, match="no size"):
+        network.look(frame, 200, ())
 
 
 def test_pixels_go_in_as_the_network_was_trained() -> None:

@@ -249,7 +249,8 @@ def test_people_grow_by_the_rules(seed: int) -> None:
 @given(SEEDS, st.integers(1, 20), st.integers(1, 20), st.integers(1, 40))
 def test_the_plain_answer_is_the_traced_one(seed: int, height: int, width: int, limit: int) -> None:
     heatmaps, pafs = noise(seed, height, width)
-    limits = Thresholds(max_peaks=limit, min_fraction=0.4, min_keypoints=2, min_score=0)
+    weak = None if seed % 2 else 0.02
+    limits = Thresholds(max_peaks=limit, min_fraction=0.4, min_keypoints=2, min_score=0, weak_threshold=weak)
     trace = decode_trace(heatmaps, pafs, limits)
     assert torch.equal(decode(heatmaps, pafs, limits), trace.people)
     assert trace.limited == bool((trace.peaks.found > limit).any())
@@ -266,6 +267,76 @@ def test_the_steps_one_by_one_are_the_whole() -> None:
     assert torch.equal(matches.pairs, trace.matches.pairs)
     assert torch.equal(assembly.bodies, trace.assembly.bodies)
     assert torch.equal(assembly.scores[assembly.kept], trace.scores)
+
+
+def slow_completion(people: Tensor, heatmaps: Tensor, pafs: Tensor, weak: float) -> Tensor:
+    """Every missing keypoint that a limb leads to, limb after limb, from any peak of its map."""
+    people = people.clone()
+    peaks = find_peaks(heatmaps[:-1], weak)
+    for p, person in enumerate(people):
+        there = person[person[:, 2] > 0]
+        reach = 0.75 * float((there.amax(0) - there.amin(0))[:2].max())
+        before = -1
+        while before != (before := int((person[:, 2] > 0).sum())):
+            for limb, (a, b) in enumerate(OPENPOSE_18.limbs):
+                if limb in OPENPOSE_18.redundant or bool(person[a, 2] > 0) == bool(person[b, 2] > 0):
+                    continue
+                known, k = (a, b) if person[a, 2] > 0 else (b, a)
+                others = torch.cat((people[:p, k], people[p + 1 :, k]))
+                others = others[others[:, 2] > 0]
+                worth = []
+                for i in (peaks.keypoints == k).nonzero().flatten().tolist():
+                    place = peaks.xy[i]
+                    if (place - person[known, :2]).norm() > reach or ((others[:, :2] - place).norm(dim=1) <= 1.5).any():
+                        continue
+                    start, end = (person[known, :2], place) if known == a else (place, person[known, :2])
+                    one = paf.Peaks(
+                        torch.stack((start, end)), torch.ones(2), torch.tensor((a, b)), torch.zeros(2, 2, dtype=torch.int64),
+                        torch.tensor([(k > a) + (k > b) for k in range(19)]), torch.ones(18, dtype=torch.int64), 9,
+                    )  # fmt: skip
+                    if a > b:
+                        one = paf.Peaks(one.xy.flip(0), *(getattr(one, n) for n in list(one.__slots__)[1:]))
+                    integral = float(score_pairs(one, pafs).integrals[score_pairs(one, pafs).limbs == limb])
+                    if integral > 0:
+                        worth.append((integral + float(peaks.scores[i]), i))
+                if worth:
+                    best = max(worth, key=lambda w: (w[0], -w[1]))[1]
+                    person[k] = torch.cat((peaks.xy[best], peaks.scores[best : best + 1]))
+    return people
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS)
+def test_missing_keypoints_come_from_weak_peaks_along_the_persons_own_limbs(seed: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    whole = torch.stack((standing(12, 12), standing(26, 12)))
+    maps, pafs = heatmap_targets(whole, 30, 40), paf_targets(whole, 30, 40)
+    maps[:-1] *= torch.where(torch.rand(18, generator=g) < 0.4, 0.07, 1)[:, None, None]
+    maps[:-1] += 0.03 * torch.rand(18, 30, 40, generator=g)
+    pafs += 0.1 * torch.randn(pafs.shape, generator=g)
+    plain = decode_trace(maps, pafs)
+    made = decode_trace(maps, pafs, Thresholds(weak_threshold=0.02))
+    expected = slow_completion(plain.people, maps, pafs, 0.02)
+    torch.testing.assert_close(made.people, expected)
+    added = made.completion
+    assert len(added) == int((expected[..., 2] > 0).sum() - (plain.people[..., 2] > 0).sum())
+    for person, keypoint, limb, origin in zip(
+        *(t.tolist() for t in (added.persons, added.keypoints, added.limbs, added.origins)), strict=True
+    ):
+        assert {keypoint, origin} == set(OPENPOSE_18.limbs[limb])
+        assert plain.people[person, keypoint, 2] == 0
+    assert torch.equal(made.scores, plain.scores)
+
+
+def test_a_weak_wrist_is_found_by_its_own_arm_and_not_by_a_neighbours() -> None:
+    person = standing(20, 12)[None]
+    maps, pafs = heatmap_targets(person, 30, 40), paf_targets(person, 30, 40)
+    maps[4] *= 0.05
+    assert decode(maps, pafs)[0, 4, 2] == 0
+    found = decode(maps, pafs, Thresholds(weak_threshold=0.02))
+    assert (found[0, 4, :2] - person[0, 4, :2]).norm() < 0.1
+    pafs[list(OPENPOSE_18.paf_channels[3])] *= -1  # the field points away from it
+    assert decode(maps, pafs, Thresholds(weak_threshold=0.02))[0, 4, 2] == 0
 
 
 @settings(max_examples=25, deadline=None)
@@ -376,6 +447,7 @@ def test_errors_say_what_is_wrong() -> None:
         {"peak_threshold": math.nan},
         {"min_dot": math.nan},
         {"min_score": math.nan},
+        {"weak_threshold": math.nan},
     ):
         with pytest.raises(ValueError):
             Thresholds(**wrong)  # type: ignore[arg-type]

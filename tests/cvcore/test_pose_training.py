@@ -16,10 +16,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cvcore.evaluate.coco_people import read_coco_people
+from cvcore.models.openpose import PoseSmall
+from cvcore.models.openpose.network import height_for
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.paf import COCO_TO_OPENPOSE, OPENPOSE_18, decode
 from cvcore.train.pose import __main__ as command
-from cvcore.train.pose.data import MIRRORED, Augmentation, People, Scene, drawn, mosaic, warped
+from cvcore.train.pose.data import MIRRORED, Augmentation, Mixed, People, Scene, View, batch, drawn, mosaic, warped
+from cvcore.train.pose.distil import LARGEST, SIDE, Distilled, asked, looks
+from cvcore.train.pose.distil import main as distil
 from cvcore.train.pose.labels import (
     ABSENT,
     SURE,
@@ -34,7 +38,7 @@ from cvcore.train.pose.labels import (
 )
 from cvcore.train.pose.pseudo import merge, similarity
 from cvcore.train.pose.recipe import Recipe
-from cvcore.train.pose.score import height_for, pose_small
+from cvcore.train.pose.score import pose_small
 from cvcore.train.pose.ship import card
 from cvcore.train.pose.trainer import Trainer
 
@@ -254,7 +258,7 @@ def people(root: Path) -> People:
 
 def test_crops_depend_on_the_draw_alone_and_see_people(tmp_path: Path) -> None:
     data = people(tmp_path)
-    a, b, c = (data.batch(8, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    a, b, c = (batch(data, 8, np.random.default_rng(seed)) for seed in (3, 3, 4))
     for name in a.__slots__:
         assert torch.equal(getattr(a, name), getattr(b, name))
     assert not torch.equal(a.pixels, c.pixels)
@@ -264,14 +268,14 @@ def test_crops_depend_on_the_draw_alone_and_see_people(tmp_path: Path) -> None:
     assert a.heatmaps[:, :-1].amax() > 0.5
     assert max(p.shape[0] for p, _ in data.pictures) == 150
     close = People([p for _, p in data.pictures], size=32, augmentation=Augmentation(close=1, mosaic=0))
-    assert close.batch(4, np.random.default_rng(0)).heatmaps[:, :-1].amax() > 0.3
+    assert batch(close, 4, np.random.default_rng(0)).heatmaps[:, :-1].amax() > 0.3
     with pytest.raises(ValueError, match="multiple of 8"):
         People([], size=33)
     with pytest.raises(ValueError, match="no labelled picture"):
         People([], size=32)
 
 
-def trunk() -> dict[str, torch.Tensor]:
+def posenet() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     return PoseNet().state_dict()
 
@@ -279,7 +283,7 @@ def trunk() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_run_resumed_from_a_checkpoint_ends_with_the_same_weights_bit_for_bit(tmp_path: Path, precision: Any) -> None:
     recipe = replace(TINY, precision=precision, steps=4)
-    data, weights, cpu = people(tmp_path), trunk(), torch.device("cpu")
+    data, weights, cpu = people(tmp_path), posenet(), torch.device("cpu")
     whole, first, second = (Trainer(recipe, data, weights, cpu) for _ in range(3))
     terms = [whole.advance() for _ in range(4)]
     for _ in range(2):
@@ -295,18 +299,65 @@ def test_a_run_resumed_from_a_checkpoint_ends_with_the_same_weights_bit_for_bit(
         first.restore(tmp_path / "junk.pt")
 
 
-def test_the_network_begins_as_posenets_trunk_and_learns(tmp_path: Path) -> None:
-    weights = trunk()
+def test_a_stage_begins_by_believing_the_one_before_and_learns_while_posenet_stays(tmp_path: Path) -> None:
+    weights = posenet()
     run = Trainer(replace(TINY, warm_up=0, steps=100), people(tmp_path), weights, torch.device("cpu"))
-    kernel = "features.3.pointwise.weight"
-    torch.testing.assert_close(run.network.state_dict()[kernel], weights[kernel], rtol=0, atol=0)
-    first = sum(sum(run.advance().values()) for _ in range(3))
-    for _ in range(12):
-        run.advance()
-    assert sum(sum(run.advance().values()) for _ in range(3)) < 0.9 * first
-    assert not torch.equal(run.network.state_dict()[kernel], weights[kernel])
+    with torch.no_grad():
+        stages = run.average.stages(torch.rand(1, 3, 32, 32) * 2 - 1)
+    for stage in stages[1:]:
+        torch.testing.assert_close(stage.heatmaps, stages[0].heatmaps, rtol=0, atol=0)
+        torch.testing.assert_close(stage.pafs, stages[0].pafs, rtol=0, atol=0)
+    first = run.advance()
+    for _ in range(40):
+        last = run.advance()
+    assert last["heatmaps_2"] / last["heatmaps_0"] < 0.9 * first["heatmaps_2"] / first["heatmaps_0"]
+    for key, tensor in weights.items():
+        torch.testing.assert_close(run.network.posenet.state_dict()[key], tensor, rtol=0, atol=0)
     with pytest.raises(ValueError, match="PoseNet"):
-        Trainer(TINY, run.people, {}, torch.device("cpu"))
+        Trainer(TINY, run.crops, {}, torch.device("cpu"))
+
+
+def test_what_several_looks_see_is_asked_of_one(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture(folder, "a.png", (300, 400))
+    write_pseudo(tmp_path / "p.json", [("a.png", figure(150, 150, 200)[None], np.zeros((0, 4)))])
+    save_file(posenet(), tmp_path / "posenet.safetensors")
+    out = tmp_path / "views"
+    given = [f"--posenet={tmp_path / 'posenet.safetensors'}", f"--pseudo={tmp_path / 'p.json'}", f"--pictures={folder}"]
+    distil([*given, "--views=4", "--shard=2", f"--out={out}"])
+    assert sorted(f.name for f in out.iterdir()) == [f"{k}_00{i}.npy" for k in ("maps", "pixels") for i in (0, 1)]
+    before = (out / "pixels_000.npy").read_bytes()
+    (out / "pixels_001.npy").unlink()
+    distil([*given, "--views=4", "--shard=2", f"--out={out}"])
+    assert (out / "pixels_000.npy").read_bytes() == before
+    views = Distilled(out)
+    assert len(views) == 4
+    a, b = (views.sample(np.random.default_rng(s)) for s in (3, 3))
+    assert torch.equal(a.pixels, b.pixels)
+    assert torch.equal(a.pafs, b.pafs)
+    assert a.pixels.shape == (3, SIDE, SIDE)
+    assert a.heatmaps.shape == a.heatmap_mask.shape == (19, 32, 32)
+    assert (a.paf_mask == 1).all()
+    both = batch(Mixed(People(from_pseudo(read_pseudo(tmp_path / "p.json"), [folder / "a.png"]), size=SIDE), views, 0.5), 4,
+                 np.random.default_rng(0))  # fmt: skip
+    assert both.pafs.shape == (4, 38, 32, 32)
+    with pytest.raises(ValueError, match="no views"):
+        Distilled(folder)
+
+
+def test_looks_are_at_sizes_that_the_picture_has(tmp_path: Path) -> None:
+    data = people(tmp_path)
+    pixels, one = data.pictures[0]
+    for scale, expected in ((0.5, [1.5, 2, 3]), (1.0, [1, 1, 1.5, 1.5]), (2.0, [1, 1])):
+        view = View(pixels, one, np.array([[scale, 0, 3.0], [0, scale, 5.0]]), flipped=False)
+        assert [times for times, _ in looks(view)] == expected
+        assert all(times == 1 or times * scale <= LARGEST for times in expected)
+        larger = view.larger(3)
+        np.testing.assert_allclose(larger @ (10, 20, 1) + 0.5, 3 * (view.matrix @ (10, 20, 1) + 0.5))
+    network = PoseSmall(channels=8, blocks=1).eval()
+    maps = asked(network, view)
+    assert maps.heatmaps.shape == (1, 19, 32, 32)
 
 
 def test_a_run_killed_and_started_again_writes_the_same(tmp_path: Path) -> None:
@@ -316,9 +367,9 @@ def test_a_run_killed_and_started_again_writes_the_same(tmp_path: Path) -> None:
     held = tmp_path / "held.png"
     held.write_bytes(picture(folder, "bb.png").read_bytes())
     write_pseudo(tmp_path / "p.json", [(n, figure(50, 50, 70)[None], np.zeros((0, 4))) for n in ("a.png", "bb.png")])
-    save_file(trunk(), tmp_path / "trunk.safetensors")
+    save_file(posenet(), tmp_path / "posenet.safetensors")
     where = [
-        f"--trunk={tmp_path / 'trunk.safetensors'}", f"--pseudo={tmp_path / 'p.json'}", f"--pictures={folder}",
+        f"--posenet={tmp_path / 'posenet.safetensors'}", f"--pseudo={tmp_path / 'p.json'}", f"--pictures={folder}",
         f"--hold-out={held}", "--size=32", "--batch=2", "--steps=12", "--warm-up=2", "--log-every=1", "--save-every=3",
         "--snapshot-every=12", "--device=cpu",
     ]  # fmt: skip
@@ -365,6 +416,7 @@ def test_boxes_overlap_by_the_smaller() -> None:
         ({"batch": 0}, "1 or more"),
         ({"precision": "float64"}, "precision is one of"),
         ({"warm_up": -1}, "not negative"),
+        ({"distilled_share": 1.5}, "share of distilled"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(wrong: dict[str, Any], says: str) -> None:

@@ -8,14 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvcore.models.posenet import EDGES, STRIDE, PoseNet, PoseNetMaps, decode_posenet
+from cvcore.models.posenet import EDGES, PoseNet, PoseNetMaps, decode_posenet
 from cvcore.ops.paf import COCO_17_NAMES, to_coco
 from cvcore.train.convert_posenet import convert, differences
 from cvcore.train.tfjs_graph import Graph, read_graph
-from tests.cvcore.people_for_tests import standing
+from tests.cvcore.people_for_tests import HEIGHT, WIDTH, maps_of, standing
 
 TOPOLOGY = Path(__file__).parents[1] / "goldens" / "posenet_graph.json"
-HEIGHT, WIDTH = 20, 34
 
 
 @pytest.fixture(scope="module")
@@ -77,35 +76,6 @@ def test_the_tree_reaches_every_keypoint_once() -> None:
         ("left knee", "left ankle"),
         ("nose", "left eye"),
     }
-
-
-def maps_of(people: Tensor, seen: Tensor) -> PoseNetMaps:
-    """What a perfect PoseNet says of (P, 17, 2) people: every cell speaks of the person nearest to it.
-
-    Args:
-        seen: (P, 17) probabilities.
-    """
-    row, column = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
-    cells = torch.stack((column, row), -1)[:, :, None].float() * STRIDE  # (h, w, 1, 2)
-    heatmaps = torch.full((17, HEIGHT, WIDTH), -8.0)
-    offsets, forward, backward = (torch.zeros(n, 2, HEIGHT, WIDTH) for n in (17, 16, 16))
-
-    def nearest(k: int) -> Tensor:
-        return (cells - people[:, k]).norm(dim=-1).argmin(-1)  # (h, w)
-
-    for k in range(17):
-        owner = nearest(k)
-        offsets[k] = (people[owner, k] - cells[:, :, 0]).flip(-1).permute(2, 0, 1)
-        distance = (people[owner, k] - cells[:, :, 0]).norm(dim=-1)
-        near = distance <= distance.min() + 24
-        heatmaps[k] = torch.where(near, torch.logit(seen[owner, k]) - distance / 10, heatmaps[k])
-    for e, (parent, child) in enumerate(EDGES):
-        for field, a, b in ((forward, parent, child), (backward, child, parent)):
-            owner = nearest(a)
-            field[e] = (people[owner, b] - people[owner, a]).flip(-1).permute(2, 0, 1)
-    # all y, then all x
-    flat = [t.transpose(0, 1).flatten(0, 1)[None] for t in (offsets, forward, backward)]
-    return PoseNetMaps(heatmaps[None], *flat)
 
 
 @pytest.fixture

@@ -53,15 +53,18 @@ from explorer.panels.pose.controls import (
     FIGURES,
     FOUND,
     JOINTS,
+    MIRRORED,
+    ONCE,
     PEOPLE,
     STAGES,
     STEPS,
     TARGETS,
+    THREE,
 )
 from explorer.panels.pose.integral import formula_lines
 from explorer.panels.pose.marks import OTHER
 from explorer.panels.pose.parts import LIMB_NAMES, direction_colours, keypoints_of, limbs_of
-from explorer.panels.pose.sequence import CANDIDATES, GROWING, MATCHING, PEAKS, SCORES
+from explorer.panels.pose.sequence import CANDIDATES, COMPLETING, GROWING, MATCHING, PEAKS, SCORES
 from explorer.session import OpenPanel, fields_from_json, fields_to_json
 from explorer.theme import LIGHT
 from tests.cvcore.people_for_tests import standing
@@ -192,6 +195,16 @@ def test_thresholds_do_not_run_the_network_again() -> None:
     assert context.stages.count("forward") == 1
     run(context=context, height=128)
     assert context.network.passes == 2
+
+
+@pytest.mark.parametrize(("looks", "passes"), [(ONCE, 1), (THREE, 3), (MIRRORED, 6)])
+def test_several_looks_are_one_result(looks: str, passes: int) -> None:
+    network = Known(NOBODY)
+    result = run(context=FakeContext(network), looks=looks, show=STAGES)
+    assert network.passes == passes
+    assert result.trace.maps.size == (ROWS, COLUMNS)
+    assert result.trace.stage_count == 2
+    assert draw(result, View()).layout
 
 
 def test_the_live_view_shows_what_is_switched_on() -> None:
@@ -445,6 +458,44 @@ def test_dropped_bodies_say_why() -> None:
     few = draw(run(show=STEPS, min_score=3.0), View())
     assert all("score below 3" in str(row[-1]) for row in marks(pane(few, "table"), Table)[0].rows)
     assert "Bodies dropped: 2" in few.notes[0].text
+
+
+class Faint(Known):
+    """Hardly sees right wrists."""
+
+    def stages(self, x: Tensor) -> tuple[PoseMaps, ...]:
+        first, last = super().stages(x)
+        last.heatmaps[:, 4] *= 0.06
+        return first, last
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_people_are_completed_step_by_step(language: str) -> None:
+    result = run(context=FakeContext(Faint(APART)), show=STEPS)
+    steps = step_numbers(result, COMPLETING)
+    assert len(steps) == 2
+    assert steps[-1] == len(result.trace.steps) - 2
+    assert (result.trace.people.found() == 18).all()
+    set_language(language)
+    try:
+        one, two = (draw(result, View(step=step)) for step in steps)
+        assert [len(marks(pane(f, "table"), Table)[0].rows) for f in (one, two)] == [1, 2]
+        assert "E = 0.90" in two.notes[0].text
+        assert draw(result, View()).notes[0].text
+    finally:
+        set_language("en")
+    table = marks(pane(draw(result, View(step=steps[1])), "table"), Table)[0]
+    assert [row[:3] for row in table.rows] == [(1, "right wrist", "right elbow"), (2, "right wrist", "right elbow")]
+    assert table.selected == 1
+    found = mark(pane(draw(result, View(step=steps[0])), "step"), Points, "found").xy[0]
+    assert np.abs(in_pixels(APART)[:, 4] - found).max(1).min() < CELL / 2
+    assert len(mark(pane(draw(result, View()), "step"), Segments, "added limbs").start) == 2
+
+
+def test_without_completing_what_is_missing_stays_missing() -> None:
+    result = run(context=FakeContext(Faint(APART)), show=STEPS, complete=False)
+    assert (result.trace.people.found() == 17).all()
+    assert not step_numbers(result, COMPLETING)
 
 
 def test_two_who_cross_are_told_apart() -> None:

@@ -2,7 +2,8 @@
 
 from cvcore.models.openpose.body import OpenPoseBody, from_official, openpose_body
 from cvcore.models.openpose.light import LightOpenPose, light_openpose
-from cvcore.models.openpose.maps import Pixels, PoseMaps, PoseNetwork, to_picture
+from cvcore.models.openpose.maps import PoseMaps
+from cvcore.models.openpose.network import Pixels, PoseNetwork, to_picture
 from cvcore.models.openpose.small import PoseSmall, pose_small
 
 __all__ = [

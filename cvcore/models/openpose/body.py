@@ -10,7 +10,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, Pixels, PoseMaps, PoseNetwork
+from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, PoseMaps
+from cvcore.models.openpose.network import Pixels, PoseNetwork
 
 FRONT: tuple[tuple[str, int, int] | None, ...] = (
     ("conv1_1", 3, 64), ("conv1_2", 64, 64), None,

@@ -7,7 +7,8 @@ its checkpoints load with ``strict=True``.
 
 from torch import Tensor, nn
 
-from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, Pixels, PoseMaps, PoseNetwork, refined
+from cvcore.models.openpose.maps import KEYPOINTS, LIMBS, PoseMaps, refined
+from cvcore.models.openpose.network import Pixels, PoseNetwork
 
 TRUNK = ((64, 1, 1), (128, 2, 1), (128, 1, 1), (256, 2, 1), (256, 1, 1), (512, 1, 1), (512, 1, 2)) + ((512, 1, 1),) * 4
 """Channels out, stride and dilation of each separable convolution: MobileNetV1 up to conv5_5, its last stride taken out."""
@@ -101,7 +102,7 @@ class LightOpenPose(PoseNetwork):
     """
 
     pixels = Pixels(scale=256, mean=0.5, std=1, bgr=True)
-    height = 256
+    short_side = 256
 
     def __init__(self, *, stages: int = 1, channels: int = 128) -> None:
         super().__init__()
@@ -129,7 +130,7 @@ class LightOpenPose(PoseNetwork):
 
     def stages(self, x: Tensor) -> tuple[PoseMaps, ...]:
         features = self.cpm(self.model(x))  # (N, 128, H / 8, W / 8)
-        return refined(features, self.initial_stage, self.refinement_stages)
+        return refined(features, self.initial_stage(features), self.refinement_stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """All stages, in the order of the author's code.

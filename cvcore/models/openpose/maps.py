@@ -1,16 +1,13 @@
-"""What every pose network here gives, and how a picture goes in and people come back."""
+"""What every pose network here gives: heat maps and PAFs, stage by stage; in the mirror; and the mean of several looks."""
 
-from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cvcore.ops.letterbox import Letterbox, to_height
-from cvcore.ops.paf import OPENPOSE_18, Skeleton, Thresholds, cells_to_pixels, decode
+from cvcore.ops.paf import OPENPOSE_18, mirrored
 
 STRIDE = 8
 KEYPOINTS, LIMBS = len(OPENPOSE_18.names), len(OPENPOSE_18.limbs)
@@ -29,72 +26,51 @@ class PoseMaps:
     pafs: Tensor
 
 
-def refined(features: Tensor, initial: nn.Module, refinement: Iterable[nn.Module]) -> tuple[PoseMaps, ...]:
-    """What each stage gives: the first sees the features (N, C, h, w), each later one also the maps before it."""
-    out: list[PoseMaps] = [initial(features)]
+def refined(features: Tensor, initial: PoseMaps, refinement: Iterable[nn.Module]) -> tuple[PoseMaps, ...]:
+    """What each stage gives, the initial one first: the later ones see the features (N, C, h, w) and the maps before them."""
+    out = [initial]
     for stage in refinement:
         out.append(stage(torch.cat((features, out[-1].heatmaps, out[-1].pafs), 1)))
     return tuple(out)
 
 
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """How a network wants its pixels: (value / scale - mean) / std, in this order of colours, value 0 to 255."""
+def _mirrored_fields() -> tuple[list[int], list[float]]:
+    """For each PAF channel of the mirror image, which one it is, and its sign: x turns round."""
+    places = mirrored(OPENPOSE_18.names)
+    source, sign = [0] * (2 * len(OPENPOSE_18.limbs)), [1.0] * (2 * len(OPENPOSE_18.limbs))
+    for limb, (a, b) in enumerate(OPENPOSE_18.limbs):
+        other = OPENPOSE_18.limbs.index((places[a], places[b]))
+        for axis, factor in ((0, -1.0), (1, 1.0)):
+            channel = OPENPOSE_18.paf_channels[limb][axis]
+            source[channel], sign[channel] = OPENPOSE_18.paf_channels[other][axis], factor
+    return source, sign
 
-    scale: float
-    mean: float
-    std: float
-    bgr: bool
+
+HEATMAPS = [*mirrored(OPENPOSE_18.names), len(OPENPOSE_18.names)]
+FIELDS, SIGNS = _mirrored_fields()
 
 
-class PoseNetwork(nn.Module):
-    """Heat maps and PAFs of :data:`OPENPOSE_18` at stride 8, refined in stages. Any input size of at least 8 x 8.
+def mirror_image(maps: PoseMaps) -> PoseMaps:
+    """The maps of a mirrored picture -> as they are for the picture: turned round, left and right keypoints changed, x negated."""
+    sign = maps.pafs.new_tensor(SIGNS)[:, None, None]
+    return PoseMaps(maps.heatmaps.flip(-1)[:, HEATMAPS], maps.pafs.flip(-1)[:, FIELDS] * sign)
 
-    ``pixels`` and ``height`` say what the network was trained with.
+
+def average(seen: Iterable[PoseMaps], size: Sequence[int]) -> PoseMaps:
+    """The mean of maps of any sizes that show the same, on (height, width) cells.
+
+    Raises:
+        ValueError: there are none.
     """
 
-    pixels: Pixels
-    height: int = 368
-    skeleton: Skeleton = OPENPOSE_18
-    stride: int = STRIDE
+    def fitted(maps: Tensor) -> Tensor:
+        if tuple(maps.shape[-2:]) == tuple(size):
+            return maps
+        # smoothed where there are fewer cells, or a peak between two of them would be lost
+        return F.interpolate(maps, tuple(size), mode="bilinear", antialias=True)
 
-    @abstractmethod
-    def stages(self, x: Tensor) -> tuple[PoseMaps, ...]:
-        """(N, 3, H, W) as :meth:`preprocess` gives it -> what each stage believes, the first one first."""
-
-    def preprocess(self, frame: NDArray[np.uint8] | Tensor, height: int | None = None) -> tuple[Tensor, Letterbox]:
-        """An RGB picture -> the network's input, on its device and in its precision, and how places go back.
-
-        The picture keeps its shape, but for rounding its width to a multiple of 8, and is not padded.
-
-        Args:
-            frame: (H, W, 3) uint8 array; or a (3, H, W) or (B, 3, H, W) tensor, uint8 or floating in [0, 1].
-            height: of the input, in pixels, a multiple of 8; None: what the network was trained with.
-
-        Raises:
-            ValueError: shape or height.
-        """
-        x, transform = to_height(frame, self.height if height is None else height, multiple=STRIDE)
-        weight = next(self.parameters())
-        values = x.to(weight.device).float() * (255 if x.is_floating_point() else 1)
-        values = (values.flip(1) if self.pixels.bgr else values) / self.pixels.scale
-        return ((values - self.pixels.mean) / self.pixels.std).to(weight.dtype), transform
-
-    @torch.no_grad()
-    def people(
-        self, frame: NDArray[np.uint8] | Tensor, height: int | None = None, thresholds: Thresholds | None = None
-    ) -> Tensor:
-        """(P, 18, 3) the people of one RGB picture, in its own pixels (continuous coordinates); no gradients.
-
-        Arguments and errors as :meth:`preprocess` and ``cvcore.ops.paf.decode``.
-        """
-        x, transform = self.preprocess(frame, height)
-        last = self.stages(x)[-1]
-        return to_picture(decode(last.heatmaps[0], last.pafs[0], thresholds, skeleton=self.skeleton), transform)
-
-
-def to_picture(people: Tensor, transform: Letterbox) -> Tensor:
-    """(P, K, 3) people in cells -> in the picture's pixels, on continuous coordinates; what is not there stays 0, 0, 0."""
-    pixels = cells_to_pixels(people, STRIDE)
-    moved = torch.cat((transform.to_picture(pixels[..., :2]), pixels[..., 2:]), -1)
-    return torch.where(people[..., 2:] > 0, moved, 0)
+    each = [(fitted(m.heatmaps), fitted(m.pafs)) for m in seen]
+    if not each:
+        raise ValueError("there are no maps to average")
+    heatmaps, pafs = (torch.stack(maps).mean(0) for maps in zip(*each, strict=True))
+    return PoseMaps(heatmaps, pafs)

@@ -24,17 +24,19 @@ from cvcore.ops.paf.skeleton import (
     Skeleton,
     cells_to_pixels,
     from_coco,
+    mirrored,
     pixels_to_cells,
     to_coco,
 )
 from cvcore.ops.paf.targets import heatmap_targets, label_mask, paf_targets
-from cvcore.ops.paf.trace import Assembly, Matches, Pairs, Peaks, PoseTrace
+from cvcore.ops.paf.trace import Assembly, Completion, Matches, Pairs, Peaks, PoseTrace
 
 __all__ = [
     "COCO_17_NAMES",
     "COCO_TO_OPENPOSE",
     "OPENPOSE_18",
     "Assembly",
+    "Completion",
     "Decoded",
     "Matches",
     "Pairs",
@@ -52,6 +54,7 @@ __all__ = [
     "heatmap_targets",
     "label_mask",
     "match_limbs",
+    "mirrored",
     "paf_targets",
     "pixels_to_cells",
     "score_pairs",
@@ -68,5 +71,5 @@ def warm_up() -> None:
     with without_full_collections():
         people = torch.tensor([[[4.0 + k % 4, 2.0 + k // 4, 1.0] for k in range(18)]])
         heatmaps, pafs = heatmap_targets(people, 8, 12), paf_targets(people, 8, 12)
-        decode(heatmaps, pafs)
+        decode(heatmaps, pafs, Thresholds(weak_threshold=0.0))
         decode_trace(heatmaps, pafs)

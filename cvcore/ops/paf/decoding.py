@@ -1,7 +1,8 @@
 """From heat maps and part affinity fields to people: Cao et al. 2017, https://arxiv.org/abs/1611.08050 , sections 2.2 to 2.4,
 and 2019, https://arxiv.org/abs/1812.08008 , sections 3.2 to 3.4.
 
-Four steps, each a function, and :func:`decode`, which is all of them. What differs from the authors' code:
+Four steps, each a function, and :func:`decode`, which is all of them, and on request a fifth, which completes people. What differs
+from the authors' code:
 
 - Their maps are enlarged 8 times before peaks are looked for. Here a parabola through the logarithms of a peak and its
   neighbours places it between the cells, and the PAF is read between the cells bilinearly.
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.ops.paf import loops
+from cvcore.ops.paf.completing import completed
 from cvcore.ops.paf.skeleton import OPENPOSE_18, Skeleton
-from cvcore.ops.paf.trace import Assembly, Matches, Pairs, Peaks, PoseTrace
+from cvcore.ops.paf.trace import Assembly, Completion, Matches, Pairs, Peaks, PoseTrace
 
 PEAK_THRESHOLD, MAX_PEAKS = 0.1, 128
 SAMPLES, MIN_DOT, MIN_FRACTION = 10, 0.05, 0.8
@@ -39,6 +41,10 @@ class Thresholds:
         min_dot: a point agrees if its dot product is above it.
         min_fraction: 0 to 1, the part of the points that must agree at least.
         min_keypoints: of a person. min_score: of a person.
+        weak_threshold: None: what is missing of a person stays missing. Else it is looked for among the peaks above this, which
+            may be weak: at the free end of a limb whose other end is known, no farther from it than 0.75 of the longer side
+            of the box of what was found, not within 1.5 cells of somebody else's, with a line integral above 0; the one with
+            the largest sum of value and integral is taken. Best person first; what was added leads on. Scores stay.
 
     Raises:
         ValueError: out of range, or NaN.
@@ -51,6 +57,7 @@ class Thresholds:
     min_fraction: float = MIN_FRACTION
     min_keypoints: int = MIN_KEYPOINTS
     min_score: float = MIN_SCORE
+    weak_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_peaks < 1:
@@ -59,7 +66,9 @@ class Thresholds:
             raise ValueError(f"samples must be 2 to 1000, not {self.samples}")
         if not 0 <= self.min_fraction <= 1:
             raise ValueError(f"min_fraction must be in [0, 1], not {self.min_fraction}")
-        if any(np.isnan(value) for value in (self.peak_threshold, self.min_dot, self.min_score)):
+        if any(
+            np.isnan(value) for value in (self.peak_threshold, self.min_dot, self.min_score, self.weak_threshold or 0)
+        ):
             raise ValueError("a threshold is NaN")
 
     @property
@@ -221,6 +230,8 @@ def decode_scored(
         ends[accepted], numbers[accepted, 3], scores, limbs, _redundant(skeleton), keypoints
     )
     _, kept, people = loops.selected(bodies, body_scores, xy, scores, limits.min_keypoints, limits.min_score)
+    if limits.weak_threshold is not None and len(people):
+        people = _completed(people, maps, fields, limits, limits.weak_threshold, skeleton)[0]
     return Decoded(
         torch.from_numpy(people).to(heatmaps.device),
         torch.from_numpy(body_scores[kept]),
@@ -240,6 +251,11 @@ def decode_trace(
     accepted = _accepted(matches)
     ends = torch.stack((pairs.limbs, pairs.a, pairs.b), 1).numpy()[accepted]
     assembly, people = _assembly(peaks, accepted, ends, pairs.scores.numpy()[accepted], limits, skeleton)
+    steps, integrals = np.zeros((0, 4), np.int64), np.zeros(0, np.float32)
+    if limits.weak_threshold is not None and len(people):
+        more, steps, integrals = _completed(people.numpy(), maps, fields, limits, limits.weak_threshold, skeleton)
+        people = torch.from_numpy(more)
+    person, keypoint, limb, origin = (_column(column) for column in steps.T)
     return PoseTrace(
         people=people,
         scores=assembly.scores[assembly.kept],
@@ -248,6 +264,7 @@ def decode_trace(
         pairs=pairs,
         matches=matches,
         assembly=assembly,
+        completion=Completion(person, keypoint, limb, origin, torch.from_numpy(integrals)),
     )
 
 
@@ -361,6 +378,26 @@ def _assembly(
         kept=torch.from_numpy(kept),
     )
     return assembly, torch.from_numpy(people)
+
+
+def _completed(
+    people: NDArray[np.float32],
+    maps: NDArray[np.float32],
+    fields: NDArray[np.float32],
+    limits: Thresholds,
+    weak: float,
+    skeleton: Skeleton,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    return completed(
+        people,
+        maps,
+        fields,
+        skeleton.limb_array(),
+        _redundant(skeleton),
+        float(weak),
+        limits.max_peaks,
+        limits.samples,
+    )
 
 
 def _accepted(matches: Matches) -> NDArray[np.int64]:

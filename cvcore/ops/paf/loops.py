@@ -131,6 +131,18 @@ def local_maxima(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def vector_at(field: Floats, x: float, y: float) -> tuple[float, float]:
+    """A field (h, w, 2) between its cells, bilinear; the place lies on it."""
+    x0, y0 = int(x), int(y)  # never below 0
+    x1, y1 = min(x0 + 1, field.shape[1] - 1), min(y0 + 1, field.shape[0] - 1)
+    fx, fy = x - x0, y - y0
+    w00, w01, w10, w11 = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
+    vx = w00 * field[y0, x0, 0] + w01 * field[y0, x1, 0] + w10 * field[y1, x0, 0] + w11 * field[y1, x1, 0]
+    vy = w00 * field[y0, x0, 1] + w01 * field[y0, x1, 1] + w10 * field[y1, x0, 1] + w11 * field[y1, x1, 1]
+    return vx, vy
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def line_integrals(
     fields: Floats,
     xy: Floats,
@@ -152,7 +164,7 @@ def line_integrals(
         ends (C, 3) limb, a, b; numbers (C, 4) length, integral, prior, score; dots (C, S) and vectors (C, S, 2), or (0, S)
         and (0, S, 2) if not traced; failed (C,).
     """
-    height, width = fields.shape[1], fields.shape[2]
+    height = fields.shape[1]
     room = 256
     if traced:
         room = 0
@@ -178,22 +190,7 @@ def line_integrals(
                 for s in range(samples):
                     step = s / (samples - 1)
                     px, py = ax + dx * step, ay + dy * step
-                    x0, y0 = int(px), int(py)  # never below 0
-                    x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
-                    fx, fy = px - x0, py - y0
-                    w00, w01, w10, w11 = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
-                    vx = (
-                        w00 * field[y0, x0, 0]
-                        + w01 * field[y0, x1, 0]
-                        + w10 * field[y1, x0, 0]
-                        + w11 * field[y1, x1, 0]
-                    )
-                    vy = (
-                        w00 * field[y0, x0, 1]
-                        + w01 * field[y0, x1, 1]
-                        + w10 * field[y1, x0, 1]
-                        + w11 * field[y1, x1, 1]
-                    )
+                    vx, vy = vector_at(field, px, py)
                     dot = vx * ux + vy * uy
                     total += dot
                     agreeing += dot > min_dot

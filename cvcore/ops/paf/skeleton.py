@@ -5,6 +5,7 @@ neck, in the authors' order, with the PAF channels of their Caffe model, which p
 lightweight OpenPose share.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,13 @@ COCO_17_NAMES = (
 )
 """COCO's keypoints in COCO's order."""
 # fmt: on
+
+
+def mirrored(names: Sequence[str]) -> list[int]:
+    """Where each keypoint of a body is among those of the mirror image: left and right change places."""
+    swapped = (name.replace("right", "#").replace("left", "right").replace("#", "left") for name in names)
+    return [names.index(name) for name in swapped]
+
 
 COCO_TO_OPENPOSE = tuple(OPENPOSE_18.names.index(name) for name in COCO_17_NAMES)
 """(17,) where each of COCO's keypoints is among the 18."""

@@ -1,6 +1,6 @@
 """What a decoding decided, step by step. All places are in cells of the map, counted from the centre of the first.
 
-``Peaks`` -> ``Pairs`` -> ``Matches`` -> ``Assembly`` -> ``PoseTrace``, each pointing into the ones before it by number.
+``Peaks`` -> ``Pairs`` -> ``Matches`` -> ``Assembly`` -> ``Completion`` -> ``PoseTrace``, each pointing into the ones before it by number.
 """
 
 from dataclasses import dataclass
@@ -168,6 +168,26 @@ class Assembly:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Completion:
+    """The F keypoints that people got afterwards, from weak peaks, in order.
+
+    Args:
+        persons: (F,) int64, rows of ``PoseTrace.people``. keypoints: (F,) int64, what was added.
+        limbs: (F,) int64, along which it was looked for. origins: (F,) int64, the keypoint at the limb's other end.
+        integrals: (F,) float32, the line integral along the limb.
+    """
+
+    persons: Tensor
+    keypoints: Tensor
+    limbs: Tensor
+    origins: Tensor
+    integrals: Tensor
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PoseTrace:
     """A decoding with every decision of it.
 
@@ -175,7 +195,7 @@ class PoseTrace:
         people: (P, K, 3) float32: x, y, score of each keypoint, best person first; 0, 0, 0 for one that was not found.
         scores: (P,) float32, of the people.
         limited: some keypoint had more peaks than the limit, so that the weakest of it were left out.
-        peaks, pairs, matches, assembly: the steps.
+        peaks, pairs, matches, assembly, completion: the steps.
     """
 
     people: Tensor
@@ -185,3 +205,4 @@ class PoseTrace:
     pairs: Pairs
     matches: Matches
     assembly: Assembly
+    completion: Completion

@@ -1,4 +1,4 @@
-"""python -m cvcore.train.pose --trunk FILE --pseudo FILE --pictures PLACE ... --lsp FOLDER --out FOLDER: the built-in pose network.
+"""python -m cvcore.train.pose --posenet FILE --pseudo FILE --pictures PLACE ... --lsp FOLDER --out FOLDER: the built-in pose network.
 
 People come from pseudo-labels (``cvcore.train.pose.pseudo``) on --pictures, from LSP Extended (--lsp, with --lsp-pseudo for its
 faces), and from COCO keypoint JSON files (--coco, beside their pictures). Pictures of --hold-out are never trained on, nor are
@@ -17,11 +17,10 @@ import cv2
 import torch
 from safetensors.torch import load_file
 
-from cvcore.evaluate.coco_people import read_coco_people
 from cvcore.train.files import Log, stop_signals
-from cvcore.train.pictures import picture_files, read, thumbnail, unlike
-from cvcore.train.pose.data import People
-from cvcore.train.pose.labels import LabelledPicture, from_coco_people, from_pseudo, read_lsp, read_pseudo
+from cvcore.train.pose.data import Mixed, People
+from cvcore.train.pose.distil import Distilled
+from cvcore.train.pose.pictures import add_pictures, labelled_pictures
 from cvcore.train.pose.recipe import Recipe
 from cvcore.train.pose.trainer import Trainer
 
@@ -30,17 +29,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m cvcore.train.pose", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trunk", type=Path, required=True, help="posenet.safetensors")
-    parser.add_argument("--pseudo", type=Path, required=True)
-    parser.add_argument("--pictures", type=Path, nargs="+", required=True, help="what the pseudo-labels are of")
-    parser.add_argument("--frames", type=Path, nargs="+", default=[], help="frames of videos, which are much alike")
-    parser.add_argument("--frames-weight", type=float, default=0.3, help="how often one is drawn, a picture being 1")
-    parser.add_argument("--empty-weight", type=float, default=0.2, help="how often a picture without people is drawn")
-    parser.add_argument("--lsp", type=Path)
-    parser.add_argument("--lsp-pseudo", type=Path)
-    parser.add_argument("--coco", type=Path, nargs="+", default=[])
-    parser.add_argument("--hold-out", type=Path, nargs="+", default=[])
-    parser.add_argument("--lsp-share", type=float, default=0.4, help="of the crops")
+    parser.add_argument("--posenet", type=Path, required=True, help="posenet.safetensors")
+    add_pictures(parser)
+    parser.add_argument("--distilled", type=Path, help="a folder of cvcore.train.pose.distil")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1)
@@ -54,26 +45,6 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         text = f"{f.metadata['help']} (default: {default})"
         parser.add_argument("--" + f.name.replace("_", "-"), type=type(default), default=default, help=text)
     return parser.parse_args(given)
-
-
-def labelled_pictures(args: argparse.Namespace) -> list[LabelledPicture]:
-    """Everything to train on, weighted so that LSP Extended has its share."""
-    held = [thumbnail(read(f)) for f in picture_files(args.hold_out)] if args.hold_out else []
-    fresh = [file for file in picture_files(args.pictures) if unlike(thumbnail(read(file)), held)]
-    pseudo = read_pseudo(args.pseudo)
-    pictures = from_pseudo(pseudo, fresh, empty_weight=args.empty_weight)
-    if args.frames:
-        pictures += from_pseudo(pseudo, picture_files(args.frames), weight=args.frames_weight)
-    for file in args.coco:
-        pictures += from_coco_people(read_coco_people(file), file.parent)
-    if args.lsp:
-        faces = read_pseudo(args.lsp_pseudo) if args.lsp_pseudo else {}
-        lsp = read_lsp(args.lsp, faces)
-        weight = args.lsp_share / (1 - args.lsp_share) * sum(p.weight for p in pictures) / len(lsp)
-        print(f"{len(pictures)} pictures, {len(lsp)} of LSP Extended, {len(held)} held out", flush=True)
-        return pictures + [LabelledPicture(p.file, p.xy, p.state, p.ignored, weight) for p in lsp]
-    print(f"{len(pictures)} pictures, {len(held)} held out", flush=True)
-    return pictures
 
 
 def run(trainer: Trainer, out: Path, args: argparse.Namespace) -> None:
@@ -109,7 +80,8 @@ def main(given: Sequence[str] | None = None) -> None:
     cv2.setNumThreads(1)
     recipe = Recipe(**{f.name: getattr(args, f.name) for f in fields(Recipe)})
     people = People(labelled_pictures(args), size=recipe.size)
-    run(Trainer(recipe, people, load_file(args.trunk), torch.device(args.device)), args.out, args)
+    crops = Mixed(people, Distilled(args.distilled), recipe.distilled_share) if args.distilled else people
+    run(Trainer(recipe, crops, load_file(args.posenet), torch.device(args.device)), args.out, args)
 
 
 if __name__ == "__main__":

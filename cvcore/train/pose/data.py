@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -9,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, paf_targets, pixels_to_cells
+from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, mirrored, paf_targets, pixels_to_cells
 from cvcore.train.pictures import read
-from cvcore.train.pose.labels import ABSENT, FACE, SURE, UNSURE, LabelledPicture, NDBytes, NDFloat, box_of, mirrored
+from cvcore.train.pose.labels import ABSENT, FACE, SURE, UNSURE, LabelledPicture, NDBytes, NDFloat, box_of
 
 STRIDE = 8
 PAF_MARGIN = 0.5
@@ -33,7 +34,8 @@ class Augmentation:
         rotation: degrees, the standard deviation.
         close: the share of crops that see a person from the waist or the shoulders up, as a webcam does.
         mosaic: the share of crops made of four smaller ones.
-        plain: the share of crops at the picture's own scale, a random part of it.
+        plain: the share of crops that are a random part of the picture, whose shorter side is ``plain_smallest`` to
+            ``plain_largest`` of the crop's side, drawn evenly on a log scale.
     """
 
     smallest: float = 0.12
@@ -42,6 +44,8 @@ class Augmentation:
     close: float = 0.25
     mosaic: float = 0.12
     plain: float = 0.0
+    plain_smallest: float = 0.9
+    plain_largest: float = 1.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +73,20 @@ class Scene:
     xy: NDFloat
     state: NDBytes
     ignored: NDFloat
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A part of a picture: (2, 3) from the picture's pixels to the crop's, the crop ``flipped`` or not."""
+
+    pixels: NDBytes
+    picture: LabelledPicture
+    matrix: NDArray[np.float64]
+    flipped: bool
+
+    def larger(self, times: float) -> NDArray[np.float64]:
+        """(2, 3) to a crop of so many times the side, which shows the same."""
+        return np.concatenate((times * self.matrix[:, :2], times * (self.matrix[:, 2:] + 0.5) - 0.5), 1)
 
 
 class People:
@@ -123,18 +141,18 @@ class People:
             scene = self._scene(draw, self.size)
         return drawn(Scene(recoloured(scene.pixels, draw), scene.xy, scene.state, scene.ignored))
 
-    def batch(self, count: int, draw: np.random.Generator) -> Sample:
-        """So many crops, stacked."""
-        samples = [self.sample(draw) for _ in range(count)]
-        return Sample(*(torch.stack([getattr(s, name) for s in samples]) for name in Sample.__slots__))
-
     def _scene(self, draw: np.random.Generator, size: int) -> Scene:
+        view = self.view(draw, size)
+        return warped(view.pixels, view.picture, view.matrix, size, flipped=view.flipped)
+
+    def view(self, draw: np.random.Generator, size: int) -> View:
+        """Which part of which picture a crop of this side shows."""
         pixels, picture = self.pictures[draw.choice(len(self.pictures), p=self._chance)]
         matrix = self._view(pixels, picture, draw, size)
-        flipped = draw.random() < 0.5
+        flipped = bool(draw.random() < 0.5)
         if flipped:
             matrix = np.array([[-1, 0, size - 1.0], [0, 1, 0]]) @ np.vstack((matrix, (0, 0, 1)))
-        return warped(pixels, picture, matrix, size, flipped=flipped)
+        return View(pixels, picture, matrix, flipped)
 
     def _view(
         self, pixels: NDBytes, picture: LabelledPicture, draw: np.random.Generator, size: int
@@ -144,7 +162,8 @@ class People:
         height, width = pixels.shape[:2]
         placed = [k for k in range(len(picture.xy)) if (picture.state[k] == SURE).sum() > 2]
         if not placed or draw.random() < a.plain:
-            scale = size / min(height, width) * draw.uniform(0.9, 1.6)
+            share = float(np.exp(draw.uniform(np.log(a.plain_smallest), np.log(a.plain_largest))))
+            scale = share * size / min(height, width)
             centre = np.array([draw.uniform(0, width), draw.uniform(0, height)])
         else:
             k = placed[draw.integers(len(placed))]
@@ -171,6 +190,32 @@ class People:
         matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, float(scale))
         matrix[:, 2] += size / 2 - centre
         return np.asarray(matrix, np.float64)
+
+
+class Crops(Protocol):
+    """Where crops come from."""
+
+    def sample(self, draw: np.random.Generator) -> Sample:
+        """One; which depends on ``draw`` alone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Crops of two kinds, of which the second are that share."""
+
+    first: Crops
+    second: Crops
+    share: float
+
+    def sample(self, draw: np.random.Generator) -> Sample:
+        return (self.second if draw.random() < self.share else self.first).sample(draw)
+
+
+def batch(crops: Crops, count: int, draw: np.random.Generator) -> Sample:
+    """So many crops, stacked."""
+    samples = [crops.sample(draw) for _ in range(count)]
+    return Sample(*(torch.stack([getattr(s, name) for s in samples]) for name in Sample.__slots__))
 
 
 def warped(

@@ -147,12 +147,6 @@ def _checked(
     return LabelledPicture(file, xy, state, np.array(boxes, np.float32).reshape(-1, 4), weight)
 
 
-def mirrored(names: Sequence[str]) -> list[int]:
-    """Where each keypoint of a body is among those of the mirror image: left and right change places."""
-    swapped = (name.replace("right", "#").replace("left", "right").replace("#", "left") for name in names)
-    return [names.index(name) for name in swapped]
-
-
 def box_of(xy: NDArray[Any], known: NDArray[np.bool_]) -> NDFloat:
     """(4,) xyxy of the places that are known, a tenth larger on each side; empty where none is."""
     if not known.any():

@@ -23,9 +23,9 @@ from cvcore.evaluate.keypoints import SIGMAS
 from cvcore.models.nanodet import NanoDet
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.nms import nms
-from cvcore.ops.paf.skeleton import COCO_17_NAMES
+from cvcore.ops.paf import COCO_17_NAMES, mirrored
 from cvcore.train.pictures import picture_files, read
-from cvcore.train.pose.labels import NDFloat, box_of, mirrored, overlap, write_pseudo
+from cvcore.train.pose.labels import NDFloat, box_of, overlap, write_pseudo
 
 MIRRORED = mirrored(COCO_17_NAMES)
 """COCO's keypoints of the mirror image."""

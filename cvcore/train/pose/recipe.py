@@ -20,9 +20,11 @@ class Recipe:
     steps: int = field(default=6000, metadata=_help("steps in all"))
     warm_up: int = field(default=200, metadata=_help("steps in which the rates rise to their full height"))
     seed: int = field(default=0, metadata=_help("of the first weights and the crops"))
-    learning_rate: float = field(default=2e-3, metadata=_help("of everything but the trunk (AdamW)"))
-    trunk_rate: float = field(default=2e-4, metadata=_help("of the trunk, which begins as PoseNet's"))
-    weight_decay: float = field(default=1e-4, metadata=_help("of AdamW"))
+    learning_rate: float = field(default=2e-3, metadata=_help("of AdamW"))
+    weight_decay: float = field(default=1e-4, metadata=_help("of AdamW, decoupled"))
+    distilled_share: float = field(
+        default=0.7, metadata=_help("share of the crops that --distilled gives, where it is given")
+    )
     ema: float = field(default=0.999, metadata=_help("decay of the moving average of the weights"))
     precision: Precision = field(default="float32", metadata=_help("bfloat16: autocast, on GPUs and CPUs that have it"))
 
@@ -31,6 +33,8 @@ class Recipe:
             raise ValueError(f"the side of the crops is a multiple of 8, not {self.size}")
         if self.batch < 1 or self.steps < 1 or self.warm_up < 0:
             raise ValueError("batch and steps are 1 or more, and the warm-up is not negative")
+        if not 0 <= self.distilled_share <= 1:
+            raise ValueError("the share of distilled crops is 0 to 1")
         if self.precision not in get_args(Precision):
             raise ValueError(f"precision is one of {', '.join(get_args(Precision))}, not {self.precision!r}")
 

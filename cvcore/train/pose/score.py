@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from cvcore.evaluate.coco_people import CocoPeopleDataset, found_people, read_coco_people
 from cvcore.evaluate.keypoints import FoundPeople, evaluate_keypoints
 from cvcore.models.openpose import PoseSmall, to_picture
+from cvcore.models.openpose.network import height_for
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.letterbox import to_height
-from cvcore.ops.paf import Thresholds, decode_trace
+from cvcore.ops.paf import decode
 from cvcore.train.pictures import read
 from cvcore.train.pose.labels import NDBytes
 
@@ -48,23 +49,20 @@ def pose_small(weights: Path) -> PoseSmall:
     return net.eval()
 
 
-def height_for(frame: NDBytes, short_side: int) -> int:
-    """Of the network's input, a multiple of 8, so that the picture's shorter side is about ``short_side`` px."""
-    height, width = frame.shape[:2]
-    return max(8, round(short_side * height / min(height, width) / 8) * 8)
+THREE = (1.0, 1.5, 2.0)
+"""Times the size, of three looks."""
 
 
-def small_people(net: PoseSmall, frame: NDBytes, height: int, thresholds: Thresholds | None = None) -> FoundPeople:
-    """One RGB picture's people, scored as ``decode_trace`` scores them."""
-    x, transform = net.preprocess(frame, height)
-    with torch.no_grad():
-        last = net.stages(x)[-1]
-    trace = decode_trace(last.heatmaps[0], last.pafs[0], thresholds)
-    return found_people(to_picture(trace.people, transform))
+def small_people(net: PoseSmall, frame: NDBytes, height: int) -> FoundPeople:
+    """One RGB picture's people, looked at once."""
+    return found_people(net.people(frame, height))
 
 
-def small_people_of(net: PoseSmall, frame: NDBytes, short_side: int) -> FoundPeople:
-    return small_people(net, frame, height_for(frame, short_side))
+def small_people_of(
+    net: PoseSmall, frame: NDBytes, short_side: int, *, sizes: Sequence[float] = (1.0,), mirrored: bool = False
+) -> FoundPeople:
+    """One RGB picture's people, by its shorter side."""
+    return found_people(net.people(frame, height_for(frame, short_side), sizes=sizes, mirrored=mirrored))
 
 
 def posenet_people(net: PoseNet, frame: NDBytes, short_side: int) -> FoundPeople:
@@ -74,7 +72,7 @@ def posenet_people(net: PoseNet, frame: NDBytes, short_side: int) -> FoundPeople
 def teacher_people(run: Callable[[NDBytes], tuple[Any, Any]], frame: NDBytes) -> FoundPeople:
     x, transform = to_height(frame, TEACHER_HEIGHT)
     heatmaps, pafs = run(x[0].permute(1, 2, 0).numpy())
-    people = decode_trace(torch.as_tensor(heatmaps), torch.as_tensor(pafs)).people
+    people = decode(torch.as_tensor(heatmaps), torch.as_tensor(pafs))
     return found_people(to_picture(people, transform))
 
 
@@ -108,7 +106,10 @@ def main(given: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--weights", type=Path, nargs="+", default=[], help="of pose_small")
     parser.add_argument("--coco", type=Path, required=True, help="person_keypoints JSON, beside its pictures")
-    parser.add_argument("--short-sides", type=int, nargs="+", default=[256, 368, 512])
+    parser.add_argument("--short-sides", type=int, nargs="+", default=[384, 512])
+    parser.add_argument(
+        "--three-sizes", type=int, nargs="*", default=[384], help="looked at also 1.5 and 2 times as large"
+    )
     parser.add_argument("--heights", type=int, nargs="+", default=[256], help="the height, whatever the shape")
     parser.add_argument("--posenet", type=Path)
     parser.add_argument("--posenet-sides", type=int, nargs="+", default=[257, 513])
@@ -128,6 +129,10 @@ def main(given: Sequence[str] | None = None) -> None:
             show(f"{file.stem}, {height} px high", partial(small_people, net, height=height))
         for side in args.short_sides:
             show(f"{file.stem}, short side {side} px", partial(small_people_of, net, short_side=side))
+        for side in args.three_sizes:
+            for mirrored in (False, True):
+                name = f"{file.stem}, short side {side} px and 1.5, 2 times{', mirrored' * mirrored}"
+                show(name, partial(small_people_of, net, short_side=side, sizes=THREE, mirrored=mirrored))
     if args.posenet:
         posenet = PoseNet().eval()
         posenet.load_state_dict(load_file(args.posenet))

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from cvcore.losses.pose import pose_loss_trace
 from cvcore.models.openpose import PoseSmall
+from cvcore.models.openpose.small import SeparableBlock
 from cvcore.train.files import read_checkpoint, write_whole
-from cvcore.train.pose.data import People
+from cvcore.train.pose.data import Crops, batch
 from cvcore.train.pose.recipe import Recipe
 
 
@@ -28,55 +29,52 @@ class Trainer:
 
     Args:
         recipe: what to do.
-        people: what is seen.
-        trunk: weights of PoseNet, whose ``features`` the network begins with.
+        crops: what is seen.
+        posenet: weights of PoseNet, which stay as they are.
         device: where the network is.
     """
 
-    def __init__(self, recipe: Recipe, people: People, trunk: dict[str, Tensor], device: torch.device) -> None:
-        self.recipe, self.people, self.device = recipe, people, device
+    def __init__(self, recipe: Recipe, crops: Crops, posenet: dict[str, Tensor], device: torch.device) -> None:
+        self.recipe, self.crops, self.device = recipe, crops, device
         self.step = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.network = initialised(PoseSmall(), trunk).to(device).train()
+            self.network = initialised(PoseSmall(), posenet).to(device).train()
+        self.network.posenet.requires_grad_(False)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if recipe.precision == "bfloat16":
             for module in self.network.modules():
-                if isinstance(module, nn.Conv2d) and module.groups > 1:
-                    module.forward = partial(in_single, module)  # type: ignore[method-assign]
-        trunk_parameters = list(self.network.features.parameters())
-        known = {id(p) for p in trunk_parameters}
-        rest = [p for p in self.network.parameters() if id(p) not in known]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": [p for p in rest if p.ndim > 1], "rate": recipe.learning_rate},
-                {"params": [p for p in rest if p.ndim <= 1], "rate": recipe.learning_rate, "weight_decay": 0.0},
-                {"params": trunk_parameters, "rate": recipe.trunk_rate},
-            ],
-            lr=0.0,
-            weight_decay=recipe.weight_decay,
-        )
+                if isinstance(module, SeparableBlock):
+                    module.depthwise.forward = partial(in_single, module.depthwise)  # type: ignore[method-assign]
+        learnt: list[nn.Parameter] = [p for p in self.network.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in learnt if p.ndim > 1]},
+            {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def advance(self) -> dict[str, float]:
         """One step; the loss of each stage's heat maps and PAFs, by name."""
         r = self.recipe
-        batch = self.people.batch(r.batch, np.random.default_rng((r.seed, self.step)))
+        seen = batch(self.crops, r.batch, np.random.default_rng((r.seed, self.step)))
         for group in self.optimiser.param_groups:
-            group["lr"] = group["rate"] * r.pace(self.step)
-        x = (batch.pixels.to(self.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+            group["lr"] = r.learning_rate * r.pace(self.step)
+        x = (seen.pixels.to(self.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=r.precision == "bfloat16"):
             stages = self.network.stages(x)
         trace = pose_loss_trace(
             [(s.heatmaps.float(), s.pafs.float()) for s in stages],
-            batch.heatmaps.to(self.device),
-            batch.pafs.to(self.device),
-            batch.heatmap_mask.to(self.device),
-            batch.paf_mask.to(self.device),
+            seen.heatmaps.to(self.device),
+            seen.pafs.to(self.device),
+            seen.heatmap_mask.to(self.device),
+            seen.paf_mask.to(self.device),
         )
         self.optimiser.zero_grad(set_to_none=True)
         trace.total.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5 * abs(float(trace.total.detach())) + 1)
+        nn.utils.clip_grad_norm_(
+            [p for p in self.network.parameters() if p.requires_grad], 5 * abs(float(trace.total.detach())) + 1
+        )
         self.optimiser.step()
         self.step += 1
         self._follow()
@@ -119,11 +117,6 @@ class Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
         except (RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f"{file} is no checkpoint of this network") from error
-        r = self.recipe
-        for group, rate in zip(
-            self.optimiser.param_groups, (r.learning_rate, r.learning_rate, r.trunk_rate), strict=True
-        ):
-            group["rate"] = rate
         self.step = int(state["step"])
         recipe: dict[str, Any] = state["recipe"]
         return recipe
@@ -146,17 +139,18 @@ def in_single(conv: nn.Conv2d, x: Tensor) -> Tensor:
         return conv._conv_forward(x.float(), conv.weight, conv.bias)
 
 
-def initialised(network: PoseSmall, trunk: dict[str, Tensor]) -> PoseSmall:
-    """The trunk as PoseNet's; convolutions after He et al. 2015, the ends of the stages small, the last norm of each separable block 0, so
-    that blocks begin as their shortcuts (Goyal et al. 2017, https://arxiv.org/abs/1706.02677 , section 5.1).
+def initialised(network: PoseSmall, posenet: dict[str, Tensor]) -> PoseSmall:
+    """PoseNet as it is; convolutions after He et al. 2015; the ends of the stages 0, so that each begins by believing the one before it,
+    and the last norm of each separable block 0, so that blocks begin as their shortcuts (Goyal et al. 2017,
+    https://arxiv.org/abs/1706.02677 , section 5.1).
 
     Raises:
         ValueError: these are not PoseNet's weights.
     """
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d) and not name.startswith("features"):
+        if isinstance(module, nn.Conv2d) and not name.startswith("posenet."):
             if name.endswith((".heatmaps", ".pafs")):
-                nn.init.normal_(module.weight, 0.0, 0.01)
+                nn.init.zeros_(module.weight)
             else:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
@@ -164,12 +158,8 @@ def initialised(network: PoseSmall, trunk: dict[str, Tensor]) -> PoseSmall:
         elif name.endswith(".norm2"):
             assert isinstance(module, nn.BatchNorm2d)
             nn.init.zeros_(module.weight)
-    for stage in (network.initial_stage, *network.refinement_stages):
-        with torch.no_grad():
-            stage.heatmaps.bias[-1] = 1.0  # nearly everything is background
-    features = {k.removeprefix("features."): t for k, t in trunk.items() if k.startswith("features.")}
     try:
-        network.features.load_state_dict(features)
+        network.posenet.load_state_dict(posenet)
     except RuntimeError as error:
         raise ValueError("these are not PoseNet's weights") from error
     return network

@@ -11,7 +11,7 @@ from explorer.panels.pose.choice import accepted_pairs, decoding, pairs_of, step
 from explorer.panels.pose.controls import FOUND, PEOPLE, STAGES, STEPS, TARGETS, Params, View
 from explorer.panels.pose.live import live
 from explorer.panels.pose.parts import SKELETON, keypoint_name, limb_name
-from explorer.panels.pose.sequence import CANDIDATES, GROWING, MATCHING, PEAKS, SCORES, Step
+from explorer.panels.pose.sequence import CANDIDATES, COMPLETING, GROWING, MATCHING, PEAKS, SCORES, Step
 from explorer.panels.pose.stages import refinement
 from explorer.panels.pose.tables import action_words
 from explorer.panels.pose.target_view import target_view
@@ -96,6 +96,18 @@ def step_words(result: Result, step: Step) -> str:
         return said if first and second else f"{said} {tr('One of its ends was not found.')}"
     if step.kind == GROWING:
         return action_words(result, step)
+    if step.kind == COMPLETING:
+        made, i = decoded.completion, step.number
+        person, keypoint = int(made.persons[i]), int(made.keypoints[i])
+        return tr(
+            "Person {person} lacks: {keypoint}. Looked for from: {origin}. Best of the weak peaks in reach: value {value:.2f}, "
+            "E = {integral:.2f}.",
+            person=person + 1,
+            keypoint=keypoint_name(keypoint),
+            origin=keypoint_name(int(made.origins[i])),
+            value=float(decoded.people[person, keypoint, 2]),
+            integral=float(made.integrals[i]),
+        )
     if step.kind in (SCORES, MATCHING):
         mine = pairs_of(decoded, step.number)
         failed = int(np.count_nonzero(pairs.failed.numpy()[mine]))
@@ -114,4 +126,6 @@ def step_words(result: Result, step: Step) -> str:
             failed=failed,
         )
     dropped = sum(1 for verdict in decoded.assembly.verdict.tolist() if verdict in (2, 3))
-    return tr("People: {count}. Bodies dropped: {dropped}.", count=len(trace.people), dropped=dropped)
+    said = tr("People: {count}. Bodies dropped: {dropped}.", count=len(trace.people), dropped=dropped)
+    more = len(decoded.completion)
+    return f"{said} {tr('Keypoints added (dashed): {count}.', count=more)}" if more else said

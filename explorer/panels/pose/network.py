@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cvcore.models.openpose.maps import STRIDE, PoseMaps, PoseNetwork
+from cvcore.models.openpose.maps import STRIDE, PoseMaps
+from cvcore.models.openpose.network import PoseNetwork
 from cvcore.ops import paf
 from cvcore.ops.letterbox import Letterbox
 from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Context, Frame
-from explorer.panels.pose.controls import Params
+from explorer.panels.pose.controls import MIRRORED, ONCE, SIZES, Params
 
 Array = NDArray[np.float32]
 
@@ -118,12 +119,15 @@ def seen(frame: Frame, params: Params, context: Context) -> Seen:
 
     def run() -> Seen:
         with torch.inference_mode():
+            if params.looks != ONCE:
+                with context.stage("forward"):
+                    return Seen(*network.look(frame.image, height, SIZES, mirrored=params.looks == MIRRORED))
             with context.stage("preprocess"):
                 x, transform = network.preprocess(frame.image, height)
             with context.stage("forward"):
                 return Seen(network.stages(x), transform)
 
-    return context.once(("pose", params.network, networks.version(params.network), height), run)
+    return context.once(("pose", params.network, networks.version(params.network), height, params.looks), run)
 
 
 def input_height(size: tuple[int, int], wanted: int) -> int:

@@ -8,12 +8,13 @@ import numpy as np
 from cvcore.ops.paf import PoseTrace
 from explorer.panels.pose.parts import K, L
 
-Kind = Literal["peaks", "candidates", "scores", "matching", "growing", "people"]
+Kind = Literal["peaks", "candidates", "scores", "matching", "growing", "completing", "people"]
 PEAKS: Kind = "peaks"
 CANDIDATES: Kind = "candidates"
 SCORES: Kind = "scores"
 MATCHING: Kind = "matching"
 GROWING: Kind = "growing"
+COMPLETING: Kind = "completing"
 END: Kind = "people"
 OF_A_LIMB = (CANDIDATES, SCORES, MATCHING)
 
@@ -23,7 +24,8 @@ class Step:
     """One step.
 
     Args:
-        kind: what happens. number: of the keypoint (peaks), of the limb, or of the accepted pair (growing).
+        kind: what happens. number: of the keypoint (peaks), of the limb, of the accepted pair (growing), or of the
+            keypoint that was added (completing).
     """
 
     kind: Kind
@@ -32,7 +34,7 @@ class Step:
 
 def steps_of(decoded: PoseTrace) -> tuple[Step, ...]:
     """Peaks of each keypoint; of each limb the candidates and, if there are any, scores and matching; then the accepted pairs, one at
-    a time; then the people."""
+    a time; then the keypoints that were added, one at a time; then the people."""
     steps = [Step(PEAKS, k) for k in range(K)]
     there = np.bincount(decoded.pairs.limbs.numpy(), minlength=L)
     for limb in range(L):
@@ -40,4 +42,5 @@ def steps_of(decoded: PoseTrace) -> tuple[Step, ...]:
         if there[limb]:
             steps += [Step(SCORES, limb), Step(MATCHING, limb)]
     steps += [Step(GROWING, i) for i in range(len(decoded.assembly))]
+    steps += [Step(COMPLETING, i) for i in range(len(decoded.completion))]
     return (*steps, Step(END))

@@ -121,6 +121,27 @@ def bodies_table(result: Result, step: Step) -> Pane:
     return Pane("table", title, (Table(tuple(columns), tuple(rows), selected=selected, key="bodies"),))
 
 
+def completion_table(result: Result, step: Step) -> Pane:
+    """The keypoints that were added so far."""
+    decoded = decoding(result)
+    made = decoded.completion
+    rows: list[Cells] = []
+    for i in range(step.number + 1):
+        person, keypoint = int(made.persons[i]), int(made.keypoints[i])
+        value = float(decoded.people[person, keypoint, 2])
+        names = (keypoint_name(keypoint), keypoint_name(int(made.origins[i])))
+        rows.append((person + 1, *names, value, float(made.integrals[i])))
+    columns = (
+        TableColumn(tr("Person")),
+        TableColumn(tr("Keypoint")),
+        TableColumn(tr("From")),
+        TableColumn(tr("Value"), digits=2),
+        TableColumn("E", digits=2),
+    )
+    table = Table(columns, tuple(rows), selected=len(rows) - 1, key="completion")
+    return Pane("table", tr("Keypoints added"), (table,))
+
+
 def verdict_words(result: Result, body: int) -> str:
     decoded = decoding(result)
     params = result.trace.params

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from cvcore.ops.paf import find_peaks
 from cvcore.ops.paf.trace import KEPT, MERGED
 from explorer.figure import Arrows, Column, Layout, Mark, Pane, Points, Row, Segments, Text
 from explorer.i18n import tr
@@ -21,8 +22,8 @@ from explorer.panels.pose.controls import View
 from explorer.panels.pose.integral import formula, integral_pane
 from explorer.panels.pose.marks import arrows, heat_mark, picture, picture_pane
 from explorer.panels.pose.parts import LIMB_NAMES, SKELETON, keypoint_name, limb_name, person_colour
-from explorer.panels.pose.sequence import CANDIDATES, END, GROWING, MATCHING, PEAKS, SCORES, Step
-from explorer.panels.pose.tables import bodies_table, pairs_table, peaks_table
+from explorer.panels.pose.sequence import CANDIDATES, COMPLETING, END, GROWING, MATCHING, PEAKS, SCORES, Step
+from explorer.panels.pose.tables import bodies_table, completion_table, pairs_table, peaks_table
 from explorer.panels.pose.trace import Trace
 
 GOOD, BAD, IDLE, CHOSEN = 2, 3, 7, "#ffffff"
@@ -38,6 +39,8 @@ def walk(result: Result, view: View) -> Layout:
     weights: list[float] = []
     if step.kind == PEAKS:
         beside, weights = [peaks_table(result, step), words_of_peaks(result, step)], [1.4, 1.0]
+    elif step.kind == COMPLETING:
+        beside, weights = [completion_table(result, step)], [1.0]
     elif step.kind == END:
         beside, weights = [bodies_table(result, step)], [1.0]
     else:
@@ -67,6 +70,10 @@ def title(result: Result, step: Step) -> str:
             return tr("Greedy matching: {name}", name=name)
         case "growing":
             return tr("Bodies grow: {name}", name=name)
+        case "completing":
+            return tr(
+                "People are completed: {name}", name=keypoint_name(int(decoded.completion.keypoints[step.number]))
+            )
         case _:
             return tr("The people")
 
@@ -100,7 +107,51 @@ def step_marks(result: Result, view: View, step: Step) -> list[Mark]:
         return [*marks, *sample_marks(result, view)]
     if step.kind == GROWING:
         return [*marks, *body_marks(result, step.number + 1, newest=step.number)]
-    return [*marks, *body_marks(result, len(trace.decoded.assembly) if trace.decoded else 0, newest=None)]
+    decoded = decoding(result)
+    if step.kind == COMPLETING:
+        keypoint, value = added(result, step.number)
+        high = max(0.1, 2 * value)
+        marks.append(heat_mark(trace.maps.heatmaps[keypoint], trace.grid, view, high=high))
+    count = step.number + 1 if step.kind == COMPLETING else len(decoded.completion)
+    marks += body_marks(result, len(decoded.assembly), newest=None)
+    return [*marks, *completion_marks(result, count, newest=step.kind == COMPLETING)]
+
+
+def added(result: Result, number: int) -> tuple[int, float]:
+    """Keypoint and value of one that was added."""
+    decoded = decoding(result)
+    person, keypoint = int(decoded.completion.persons[number]), int(decoded.completion.keypoints[number])
+    return keypoint, float(decoded.people[person, keypoint, 2])
+
+
+def completion_marks(result: Result, count: int, *, newest: bool) -> list[Mark]:
+    """The first so many keypoints that were added, with the limbs that led to them; the last one marked if it is the newest, among all
+    the weak peaks of its kind."""
+    decoded, grid = decoding(result), result.trace.grid
+    made = decoded.completion
+    if not count:
+        return []
+    persons, keypoints, origins = (t.numpy()[:count] for t in (made.persons, made.keypoints, made.origins))
+    xy = decoded.people.numpy()[..., :2]
+    start, end = grid.on_picture(xy[persons, origins]), grid.on_picture(xy[persons, keypoints])
+    bodies = decoded.assembly.kept.numpy()[persons]
+    colours = [person_colour(int(body) + 1) for body in bodies]
+    marks: list[Mark] = []
+    if newest:
+        keypoint = int(keypoints[-1])
+        weak = result.trace.params.weak_threshold
+        candidates = find_peaks(torch.from_numpy(result.trace.maps.heatmaps[keypoint : keypoint + 1]), weak)
+        values = tuple(f"{value:.2f}" for value in candidates.scores.tolist())
+        marks += [
+            Points(grid.on_picture(candidates.xy.numpy()), values, IDLE, 6.0, "disc", key="weak"),
+            Segments(start[-1:], end[-1:], CHOSEN, 10.0, key="newest"),
+            Points(end[-1:], colours=CHOSEN, size=16.0, key="found"),
+        ]
+    marks += [
+        Segments(start, end, colours, 4.0, "dashed", key="added limbs"),
+        Points(end, colours=colours, size=7.0, key="added"),
+    ]
+    return marks
 
 
 def peak_marks(result: Result, keypoints: tuple[int, ...]) -> list[Mark]:

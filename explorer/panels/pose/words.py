@@ -38,7 +38,9 @@ f = Σ over p of W(p) · ‖S(p) − S\\*(p)‖²  +  Σ over p of W(p) · ‖L(
 W is 0 where people are who were not labelled. Without it the network would be punished for finding them.
 
 **Stages.** The first stage sees features of the picture only. Each later one sees them again, together with what the stage before
-believed. So a left and a right wrist, which look alike, can be told apart by the arm they are on. This network has {stages} stages.
+believed. So a left and a right wrist, which look alike, can be told apart by the arm they are on. This network has {stages} stages. In
+PoseSmall the first stage is another network, PoseNet, redrawn: each of its cells near a keypoint votes for where that keypoint is and
+where the next ones are, and the votes make the maps.
 
 **From maps to people.**
 
@@ -58,6 +60,9 @@ for it.
 
 5 · *Growing*: limbs that share a keypoint belong to one body. One with fewer than {min_keypoints} keypoints, or a score below
 {min_score:g}, is dropped.
+
+6 · *Completing*, which is not in the paper: a keypoint that a person lacks is looked for among weak peaks, above {weak_threshold:g}, where
+one of the person’s own limbs leads to.
 
 In this picture that makes {people} people.
 
@@ -95,6 +100,7 @@ def values(result: Result, view: View) -> dict[str, object]:
         "needed": params.thresholds.min_agreeing,
         "min_keypoints": params.min_keypoints,
         "min_score": params.min_score,
+        "weak_threshold": params.weak_threshold,
     }
     if trace.decoded is not None:
         pair = chosen_pair(result, view)
