@@ -1,13 +1,15 @@
 """PoseNet's maps redrawn as heat maps and PAFs, and maps of several looks averaged."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from cvcore.models.openpose.maps import PoseMaps, average, mirror_image
-from cvcore.models.openpose.votes import FROM, MOST_VOTERS, drawn, follow, votes
-from cvcore.models.posenet import PoseNetMaps
+from cvcore.models.openpose.votes import FROM, MOST_VOTERS, drawn, votes
+from cvcore.models.posenet import EDGES, STRIDE, PoseNetMaps
 from cvcore.ops.paf import OPENPOSE_18, cells_to_pixels, decode, heatmap_targets, mirrored, paf_targets, to_coco
+from cvcore.ops.paf.voting import follow
 from tests.cvcore.people_for_tests import HEIGHT, WIDTH, maps_of, standing
 
 SURE = torch.full((2, 17), 0.99)
@@ -26,11 +28,13 @@ def said(people: Tensor, seen: Tensor = SURE) -> PoseNetMaps:
 
 def test_every_cell_that_sees_a_keypoint_finds_its_whole_person(two: Tensor) -> None:
     maps = said(two)
-    kind, row, column = (maps.heatmaps[0].sigmoid() > 0.5).nonzero().unbind(1)
-    places = follow(maps, kind, row * WIDTH + column)
+    sees = (maps.heatmaps[0].sigmoid() > 0.5).flatten(1).nonzero().tolist()
+    fields = [m[0].unflatten(0, (2, -1)).flatten(2).numpy() for m in (maps.offsets, maps.forward, maps.backward)]
+    found = [follow(kind, cell, *fields, WIDTH, np.array(EDGES), STRIDE, 2) for kind, cell in sees]
+    places = torch.from_numpy(np.stack(found))
     coco = to_coco(two)[..., :2].flip(-1)
     error = (places[:, None] - coco[None]).norm(dim=-1).amax(-1).amin(1)
-    assert len(kind) > 17 * 2 * 4
+    assert len(sees) > 17 * 2 * 4
     assert error.max() < 1e-3
 
 

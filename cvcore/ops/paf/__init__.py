@@ -3,9 +3,11 @@
 The loops are compiled by numba and kept on disk; :func:`warm_up` compiles or loads them ahead of the first use.
 """
 
+import numpy as np
 import torch
 
 from cvcore.ops.compiling import without_full_collections
+from cvcore.ops.paf import voting
 from cvcore.ops.paf.decoding import (
     Decoded,
     Thresholds,
@@ -73,3 +75,7 @@ def warm_up() -> None:
         heatmaps, pafs = heatmap_targets(people, 8, 12), paf_targets(people, 8, 12)
         decode(heatmaps, pafs, Thresholds(weak_threshold=0.0))
         decode_trace(heatmaps, pafs)
+        field, none, first = np.zeros((2, 1, 1), np.float32), np.zeros((0, 2), np.int64), np.zeros(1, np.int64)
+        voting.voted(
+            field[0], field, field, field, 1, none, 1, 0, first, 1, np.zeros(2, np.int64), none, 1, 1, 1.0, 0.5, 1, 1
+        )

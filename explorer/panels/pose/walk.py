@@ -110,7 +110,7 @@ def step_marks(result: Result, view: View, step: Step) -> list[Mark]:
     decoded = decoding(result)
     if step.kind == COMPLETING:
         keypoint, value = added(result, step.number)
-        high = max(0.1, 2 * value)
+        high = min(1.0, max(0.1, 2 * value))
         marks.append(heat_mark(trace.maps.heatmaps[keypoint], trace.grid, view, high=high))
     count = step.number + 1 if step.kind == COMPLETING else len(decoded.completion)
     marks += body_marks(result, len(decoded.assembly), newest=None)
