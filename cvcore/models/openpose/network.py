@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cvcore.models.openpose.maps import STRIDE, PoseMaps, average, mirror_image
 from cvcore.ops.letterbox import Letterbox, to_height
-from cvcore.ops.paf import OPENPOSE_18, Skeleton, Thresholds, cells_to_pixels, decode
+from cvcore.ops.paf import OPENPOSE_18, Skeleton, Thresholds, cells_to_pixels, decode_scored
 
 COMPLETE = Thresholds(weak_threshold=0.02)
 """The usual thresholds, and people are completed."""
@@ -94,7 +94,6 @@ class PoseNetwork(nn.Module):
             raise ValueError("there is no size to look at")
         return tuple(average(maps, (rows, columns)) for maps in zip(*seen, strict=True)), transform
 
-    @torch.no_grad()
     def people(
         self,
         frame: NDArray[np.uint8] | Tensor,
@@ -113,10 +112,23 @@ class PoseNetwork(nn.Module):
         Raises:
             ValueError: as :meth:`look` and ``cvcore.ops.paf.decode``.
         """
+        return self.scored_people(frame, height, thresholds, sizes, mirrored=mirrored)[0]
+
+    @torch.no_grad()
+    def scored_people(
+        self,
+        frame: NDArray[np.uint8] | Tensor,
+        height: int | None = None,
+        thresholds: Thresholds | None = None,
+        sizes: Sequence[float] = (1.0,),
+        *,
+        mirrored: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`people`, and their scores (P,), falling."""
         stages, transform = self.look(frame, height, sizes, mirrored=mirrored)
         last = stages[-1]
-        found = decode(last.heatmaps[0], last.pafs[0], thresholds or COMPLETE, skeleton=self.skeleton)
-        return to_picture(found, transform)
+        found = decode_scored(last.heatmaps[0], last.pafs[0], thresholds or COMPLETE, skeleton=self.skeleton)
+        return to_picture(found.people, transform), found.scores
 
 
 def height_for(frame: NDArray[np.uint8] | Tensor, short_side: int) -> int:

@@ -22,7 +22,7 @@ from cvcore.models.openpose import PoseSmall, to_picture
 from cvcore.models.openpose.network import height_for
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.letterbox import to_height
-from cvcore.ops.paf import decode
+from cvcore.ops.paf import decode_scored
 from cvcore.train.pictures import read
 from cvcore.train.pose.labels import NDBytes
 
@@ -55,14 +55,14 @@ THREE = (1.0, 1.5, 2.0)
 
 def small_people(net: PoseSmall, frame: NDBytes, height: int) -> FoundPeople:
     """One RGB picture's people, looked at once."""
-    return found_people(net.people(frame, height))
+    return found_people(*net.scored_people(frame, height))
 
 
 def small_people_of(
     net: PoseSmall, frame: NDBytes, short_side: int, *, sizes: Sequence[float] = (1.0,), mirrored: bool = False
 ) -> FoundPeople:
     """One RGB picture's people, by its shorter side."""
-    return found_people(net.people(frame, height_for(frame, short_side), sizes=sizes, mirrored=mirrored))
+    return found_people(*net.scored_people(frame, height_for(frame, short_side), sizes=sizes, mirrored=mirrored))
 
 
 def posenet_people(net: PoseNet, frame: NDBytes, short_side: int) -> FoundPeople:
@@ -72,8 +72,8 @@ def posenet_people(net: PoseNet, frame: NDBytes, short_side: int) -> FoundPeople
 def teacher_people(run: Callable[[NDBytes], tuple[Any, Any]], frame: NDBytes) -> FoundPeople:
     x, transform = to_height(frame, TEACHER_HEIGHT)
     heatmaps, pafs = run(x[0].permute(1, 2, 0).numpy())
-    people = decode(torch.as_tensor(heatmaps), torch.as_tensor(pafs))
-    return found_people(to_picture(people, transform))
+    found = decode_scored(torch.as_tensor(heatmaps), torch.as_tensor(pafs))
+    return found_people(to_picture(found.people, transform), found.scores)
 
 
 def row(name: str, data: CocoPeopleDataset, frames: Sequence[NDBytes], find: Callable[[NDBytes], FoundPeople]) -> Row:

@@ -25,7 +25,8 @@ SIZES = (1.0, 1.5, 2.0)
 FIGURES_SHOWN, KEYPOINTS = 2, len(OPENPOSE_18.names)
 JOINTS = FIGURES_SHOWN * KEYPOINTS
 BUILDERS = "cvcore.models.openpose:"
-WEAK_THRESHOLD = 0.02
+WEAK_THRESHOLD = 0.05
+"""Above the 0.02 of `PoseNetwork.people`: here a guess is seen, not only scored."""
 LAST = 1_000_000
 """A step beyond every end: what is shown until a step is chosen."""
 
