@@ -107,5 +107,10 @@ def test_a_mirrored_picture_says_the_same(two: Tensor) -> None:
     mean = average([maps, back], (height, width))
     torch.testing.assert_close(mean.pafs, maps.pafs)
     assert average([maps, back], (20, 33)).heatmaps.shape == (1, 19, 20, 33)
+    for dtype in (torch.bfloat16, torch.float16):
+        low = PoseMaps(maps.heatmaps.to(dtype), maps.pafs.to(dtype))
+        fewer = average([low, mirror_image(low)], (20, 33)).pafs
+        assert fewer.dtype == dtype
+        assert fewer.isfinite().all()
     with pytest.raises(ValueError, match="no maps"):
         average([], (4, 4))

@@ -67,7 +67,8 @@ def average(seen: Iterable[PoseMaps], size: Sequence[int]) -> PoseMaps:
         if tuple(maps.shape[-2:]) == tuple(size):
             return maps
         # smoothed where there are fewer cells, or a peak between two of them would be lost
-        return F.interpolate(maps, tuple(size), mode="bilinear", antialias=True)
+        # single precision: not all devices have it in less
+        return F.interpolate(maps.float(), tuple(size), mode="bilinear", antialias=True).to(maps)
 
     each = [(fitted(m.heatmaps), fitted(m.pafs)) for m in seen]
     if not each:
