@@ -227,3 +227,5 @@ def test_pixels_go_in_as_the_network_was_trained() -> None:
     torch.testing.assert_close(same, x)
     with pytest.raises(ValueError, match="multiple of 8"):
         body.preprocess(frame, 20)
+    with pytest.raises(ValueError, match="positive"):
+        body.preprocess(frame, 0)

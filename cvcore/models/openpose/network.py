@@ -13,6 +13,8 @@ from cvcore.models.openpose.maps import STRIDE, PoseMaps, average, mirror_image
 from cvcore.ops.letterbox import Letterbox, to_height
 from cvcore.ops.paf import OPENPOSE_18, Skeleton, Thresholds, cells_to_pixels, decode_scored
 
+THREE_SIZES = (1.0, 1.5, 2.0)
+"""Times the height, of three looks."""
 COMPLETE = Thresholds(weak_threshold=0.02)
 """The usual thresholds, and people are completed."""
 
@@ -54,7 +56,8 @@ class PoseNetwork(nn.Module):
         Raises:
             ValueError: shape or height.
         """
-        x, transform = to_height(frame, height or height_for(frame, self.short_side), multiple=STRIDE)
+        wanted = height_for(frame, self.short_side) if height is None else height
+        x, transform = to_height(frame, wanted, multiple=STRIDE)
         weight = next(self.parameters())
         values = x.to(weight.device).float() * (255 if x.is_floating_point() else 1)
         values = (values.flip(1) if self.pixels.bgr else values) / self.pixels.scale

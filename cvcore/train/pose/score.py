@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from cvcore.evaluate.coco_people import CocoPeopleDataset, found_people, read_coco_people
 from cvcore.evaluate.keypoints import FoundPeople, evaluate_keypoints
 from cvcore.models.openpose import PoseSmall, to_picture
-from cvcore.models.openpose.network import height_for
+from cvcore.models.openpose.network import THREE_SIZES, height_for
 from cvcore.models.posenet import PoseNet
 from cvcore.ops.letterbox import to_height
 from cvcore.ops.paf import decode_scored
@@ -47,10 +47,6 @@ def pose_small(weights: Path) -> PoseSmall:
     net = PoseSmall()
     net.load_state_dict({k: t.float() if t.is_floating_point() else t for k, t in load_file(weights).items()})
     return net.eval()
-
-
-THREE = (1.0, 1.5, 2.0)
-"""Times the size, of three looks."""
 
 
 def small_people(net: PoseSmall, frame: NDBytes, height: int) -> FoundPeople:
@@ -132,7 +128,7 @@ def main(given: Sequence[str] | None = None) -> None:
         for side in args.three_sizes:
             for mirrored in (False, True):
                 name = f"{file.stem}, short side {side} px and 1.5, 2 times{', mirrored' * mirrored}"
-                show(name, partial(small_people_of, net, short_side=side, sizes=THREE, mirrored=mirrored))
+                show(name, partial(small_people_of, net, short_side=side, sizes=THREE_SIZES, mirrored=mirrored))
     if args.posenet:
         posenet = PoseNet().eval()
         posenet.load_state_dict(load_file(args.posenet))

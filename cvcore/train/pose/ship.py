@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from cvcore.evaluate.coco_people import read_coco_people
+from cvcore.models.openpose.network import THREE_SIZES
 from cvcore.models.posenet import PoseNet
 from cvcore.train.files import write_whole
 from cvcore.train.pictures import read
-from cvcore.train.pose.score import THREE, Row, pose_small, posenet_people, row, small_people, small_people_of
+from cvcore.train.pose.score import Row, pose_small, posenet_people, row, small_people, small_people_of
 
 NAME = "pose_small"
 LIVE = 256
@@ -87,7 +88,7 @@ def main(given: Sequence[str] | None = None) -> None:
     rows = [row(f"ours, {LIVE} px high (live)", data, frames, partial(small_people, net, height=LIVE))]
     for side in SHORT_SIDES:
         rows.append(row(f"ours, short side {side} px", data, frames, partial(small_people_of, net, short_side=side)))
-    three = partial(small_people_of, net, short_side=SHORT_SIDES[0], sizes=THREE)
+    three = partial(small_people_of, net, short_side=SHORT_SIDES[0], sizes=THREE_SIZES)
     rows.append(row(f"ours, short side {SHORT_SIDES[0]} px and 1.5 and 2 times that", data, frames, three))
     if args.posenet:
         posenet = PoseNet().eval()

@@ -20,8 +20,6 @@ PEOPLE, STEPS, STAGES, TARGETS = SHOWS = ("people", "step by step", "stages of r
 BY_LIMB, BY_PERSON = COLOURINGS = ("by limb", "by person")
 CROSSING, ALONE, FOUND = FIGURES = ("two people crossing", "one person", "the people found")
 ONCE, THREE, MIRRORED = LOOKS = ("once", "at three sizes", "at three sizes, also mirrored")
-SIZES = (1.0, 1.5, 2.0)
-"""Times the input height, of three looks."""
 FIGURES_SHOWN, KEYPOINTS = 2, len(OPENPOSE_18.names)
 JOINTS = FIGURES_SHOWN * KEYPOINTS
 BUILDERS = "cvcore.models.openpose:"

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.models.openpose.maps import STRIDE, PoseMaps
-from cvcore.models.openpose.network import PoseNetwork
+from cvcore.models.openpose.network import THREE_SIZES, PoseNetwork
 from cvcore.ops import paf
 from cvcore.ops.letterbox import Letterbox
 from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Context, Frame
-from explorer.panels.pose.controls import MIRRORED, ONCE, SIZES, Params
+from explorer.panels.pose.controls import MIRRORED, ONCE, Params
 
 Array = NDArray[np.float32]
 
@@ -121,7 +121,7 @@ def seen(frame: Frame, params: Params, context: Context) -> Seen:
         with torch.inference_mode():
             if params.looks != ONCE:
                 with context.stage("forward"):
-                    return Seen(*network.look(frame.image, height, SIZES, mirrored=params.looks == MIRRORED))
+                    return Seen(*network.look(frame.image, height, THREE_SIZES, mirrored=params.looks == MIRRORED))
             with context.stage("preprocess"):
                 x, transform = network.preprocess(frame.image, height)
             with context.stage("forward"):
