@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --require-virtualenv
 NEEDS := pyproject.toml constraints.txt
 
 run: $(VENV)/ready
-	$(BIN)/python -m explorer.system --install
+	$(BIN)/python -m explorer.settings.system --install
 	exec $(BIN)/cv-explorer $(ARGS)
 
 setup: $(VENV)/ready-dev
@@ -54,15 +54,15 @@ unit: $(VENV)/ready-dev
 
 # Without Xvfb these tests are left out, and pytest's last lines say which.
 e2e: $(VENV)/ready-dev
-	$(BIN)/python -m explorer.system --install xvfb xdotool
+	$(BIN)/python -m explorer.settings.system --install xvfb xdotool
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 bench: $(VENV)/ready-dev
-	$(BIN)/python -m explorer.system --install xvfb xdotool
+	$(BIN)/python -m explorer.settings.system --install xvfb xdotool
 	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 soak: $(VENV)/ready-dev
-	$(BIN)/python -m explorer.system --install xvfb
+	$(BIN)/python -m explorer.settings.system --install xvfb
 	$(BIN)/python -m tests.soak $(ARGS)
 
 format: $(VENV)/ready-dev

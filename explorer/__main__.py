@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; the exit code is 0 when all went well, 2 when it cannot start."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["export"]:
-        from explorer.export import main as export
+        from explorer.saving.export import main as export
 
         return export(words[1:])
     if words[:1] == ["check-bundle"]:
@@ -45,14 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return check_bundle(words[1:])
     if words[:1] == ["weights"]:
-        from explorer.weights_command import main as weights
+        from explorer.weights.command import main as weights
 
         return weights(words[1:])
     return open_window(make_parser().parse_args(words))
 
 
 def open_window(wanted: argparse.Namespace) -> int:
-    from explorer import system
+    from explorer.settings import system
 
     system.prepare()
 
@@ -63,9 +63,9 @@ def open_window(wanted: argparse.Namespace) -> int:
     from PySide6.QtWidgets import QApplication
 
     from cvcore.assets import asset
-    from explorer.diagnostics import start_log
-    from explorer.session import OpenPanel, load_settings
-    from explorer.theme import load_fonts
+    from explorer.settings.diagnostics import start_log
+    from explorer.settings.session import OpenPanel, load_settings
+    from explorer.widgets.theme import load_fonts
 
     start_log(wanted.verbose)
     app = QApplication(["cv-explorer"])
@@ -75,7 +75,7 @@ def open_window(wanted: argparse.Namespace) -> int:
     app.setWindowIcon(QIcon(str(asset("icons", "cv-explorer.svg"))))
     load_fonts(app)
 
-    from explorer.window import MainWindow
+    from explorer.window.main import MainWindow
 
     settings, message = load_settings()
     chinese = QLocale.system().language() == QLocale.Language.Chinese

@@ -12,10 +12,10 @@ from explorer.bundle.leaves import Array, Difference, Scalar, compare, take_apar
 from explorer.bundle.restore import RestoreError, restore
 from explorer.i18n import LANGUAGES, set_language, tr
 from explorer.panel import Frame, Panel, Precision, Result, Task
-from explorer.session import fields_from_json, fields_to_json
+from explorer.settings.session import fields_from_json, fields_to_json
 
 if TYPE_CHECKING:
-    from explorer.devices import Device
+    from explorer.engine.devices import Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,8 @@ def compute_again(bundle: Bundle, panels: Mapping[str, Panel]) -> Report:
     Raises:
         BundleError: its panel is not here.
     """
-    from explorer.compute import Computer
-    from explorer.devices import find_devices, processors
+    from explorer.engine.compute import Computer
+    from explorer.engine.devices import find_devices, processors
 
     panel = panels.get(bundle.panel)
     if panel is None:

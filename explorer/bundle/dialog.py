@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from explorer.bundle.check import Report
 from explorer.bundle.format import Bundle
 from explorer.i18n import tr
-from explorer.theme import set_role
+from explorer.widgets.theme import set_role
 
 MOST_ROWS = 500
 FIGURE_WIDTH = 420

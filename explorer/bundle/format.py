@@ -29,7 +29,6 @@ from typing import Any, TypeVar, cast, get_args
 import numpy as np
 from PIL import Image as PillowImage
 
-from explorer import networks
 from explorer.bundle.archive import (
     MOST_UNPACKED,
     DamagedError,
@@ -42,12 +41,13 @@ from explorer.bundle.archive import (
     write_zip,
 )
 from explorer.bundle.leaves import Array, Leaves, take_apart
-from explorer.diagnostics import PACKAGES
 from explorer.figure import Spot
 from explorer.i18n import tr
 from explorer.panel import Frame, Panel, Precision, Result
 from explorer.save import SaveError, write_whole
-from explorer.session import fields_to_json
+from explorer.settings.diagnostics import PACKAGES
+from explorer.settings.session import fields_to_json
+from explorer.views import networks
 
 T = TypeVar("T")
 FORMAT = "CV Explorer bundle"
@@ -118,7 +118,7 @@ class Bundle:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Params and View together, as :class:`explorer.session.OpenPanel` has them."""
+        """Params and View together, as :class:`explorer.settings.session.OpenPanel` has them."""
         return {**self.params, **self.view}
 
     def traces(self) -> tuple[Leaves, ...]:

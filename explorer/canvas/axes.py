@@ -12,7 +12,7 @@ from explorer.canvas.artist import PEN_STYLES, Artist
 from explorer.canvas.numbers import titled
 from explorer.canvas.projection import Projection
 from explorer.figure import Axis, Bars, Curve
-from explorer.theme import Theme
+from explorer.widgets.theme import Theme
 
 SIDES = ("bottom", "left")
 

@@ -14,7 +14,7 @@ from explorer.canvas.pane import PaneWidget
 from explorer.canvas.tiles import TilesArtist
 from explorer.figure import Figure, Note, Pane, Probe, Spot
 from explorer.save import save_csv, save_npz, write_whole
-from explorer.theme import LIGHT, Theme, set_role
+from explorer.widgets.theme import LIGHT, Theme, set_role
 
 HOVER_MS = 33
 """The pointer is looked at about 30 times a second."""

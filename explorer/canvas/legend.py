@@ -11,7 +11,7 @@ from explorer.canvas.artist import Legend
 from explorer.canvas.colormaps import colours
 from explorer.canvas.numbers import number, titled
 from explorer.i18n import tr
-from explorer.theme import LIGHT, Theme
+from explorer.widgets.theme import LIGHT, Theme
 
 BAR = 140.0
 """The widest a colour bar gets, in logical pixels."""

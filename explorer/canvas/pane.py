@@ -40,7 +40,7 @@ from explorer.figure import (
     Tiles,
 )
 from explorer.i18n import tr
-from explorer.theme import Theme
+from explorer.widgets.theme import Theme
 
 Kind = Literal["view", "table", "text"]
 Wish = Literal["copy", "png", "svg", "csv", "npz"]

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFont, QPaintEngine, QPainter, QTransform
 
 from explorer.canvas.resample import Area
 from explorer.figure import Extent
-from explorer.theme import LIGHT, Theme
+from explorer.widgets.theme import LIGHT, Theme
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from explorer.canvas.pane import PaneWidget
 from explorer.canvas.table import TableView, cell_text, numeric
 from explorer.figure import Figure
 from explorer.save import write_whole
-from explorer.theme import Theme, apply_theme, load_fonts
+from explorer.widgets.theme import Theme, apply_theme, load_fonts
 
 _application: list[QApplication] = []
 """Keeps the application alive that a headless export makes."""

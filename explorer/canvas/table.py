@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from explorer.canvas.numbers import number, titled
 from explorer.figure import Table
-from explorer.theme import Theme
+from explorer.widgets.theme import Theme
 
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

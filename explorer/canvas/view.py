@@ -26,7 +26,7 @@ from explorer.canvas.handles import CURSORS, HandlesArtist
 from explorer.canvas.projection import Projection
 from explorer.canvas.tiles import TilesArtist
 from explorer.figure import Axis, Bars, Lit
-from explorer.theme import LIGHT, Theme
+from explorer.widgets.theme import LIGHT, Theme
 
 CLICK = 4.0
 """A press that moves less than this many pixels is a click."""

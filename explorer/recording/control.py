@@ -11,13 +11,13 @@ from PySide6.QtCore import QObject, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
-from explorer.desk import Desk
-from explorer.dock import PanelDock
 from explorer.i18n import tr
 from explorer.recording import TARGETS, Target, default_folder, free_name
 from explorer.recording.grab import Grabbed, grab
 from explorer.recording.recorder import PanelState, Recorder, Shot
-from explorer.theme import Theme
+from explorer.widgets.theme import Theme
+from explorer.window.desk import Desk
+from explorer.window.dock import PanelDock
 
 MOST_FPS = 30
 IDLE_MS = 250

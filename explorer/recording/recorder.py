@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.engine import lower_priority
+from explorer.engine.thread import lower_priority
 from explorer.i18n import tr
 from explorer.recording.matroska import MatroskaWriter
 from explorer.save import reason
-from explorer.session import fields_to_json
+from explorer.settings.session import fields_to_json
 
 log = logging.getLogger(__name__)
 QUALITY = 90

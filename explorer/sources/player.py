@@ -11,7 +11,7 @@ from explorer.i18n import tr
 from explorer.panel import Frame
 from explorer.sources import open_source
 from explorer.sources.base import Source
-from explorer.sources.opening import Opening
+from explorer.sources.opener import Opening
 from explorer.sources.playback import Playback
 from explorer.sources.state import PlayerState
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from explorer.bundle.format import make_bundle, save_bundle
-from explorer.compute import Computer
+from explorer.engine.compute import Computer
 from explorer.panel import Task
 from tests.bad_inputs.case import Case, Make, Scene, Trap, data
 from tests.explorer.panels_for_tests import Params, View, make_frame, make_panel

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from cvcore import zoo
-from explorer.own_models import OwnModel, remember
-from explorer.session import OpenPanel, Settings, save_settings
+from explorer.own_networks.known import OwnModel, remember
+from explorer.settings.session import OpenPanel, Settings, save_settings
 from tests.bad_inputs.case import Case, Make, Scene, Trap
 from tests.bad_inputs.networks import half, safetensors
 from tests.weights_for_tests import checkpoint, write_card

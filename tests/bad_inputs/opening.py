@@ -14,14 +14,15 @@ import numpy as np
 
 from cvcore import zoo
 from cvcore.foreign import fingerprint
-from explorer import networks, own_models
 from explorer.i18n import said
-from explorer.model_trial import guess, try_own
-from explorer.own_models import OwnModel, remember
-from explorer.records import check_records
-from explorer.session import load_settings, save_settings
-from explorer.trust import trust
-from explorer.weights import sentence_of
+from explorer.own_networks import known as own_models
+from explorer.own_networks.known import OwnModel, remember
+from explorer.own_networks.trial import guess, try_own
+from explorer.own_networks.trust import trust
+from explorer.settings.damaged import check_records
+from explorer.settings.session import load_settings, save_settings
+from explorer.views import networks
+from explorer.weights.downloads import sentence_of
 from tests.bad_inputs.case import Case, Scene
 from tests.bad_inputs.kept import GOOD, is_forbidden
 

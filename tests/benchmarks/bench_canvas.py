@@ -20,8 +20,8 @@ from PySide6.QtWidgets import QApplication
 from explorer import figure as fig
 from explorer.canvas import Canvas
 from explorer.figure import Axis, Bars, Column, Figure, Heatmap, Image, Pane, Table, TableColumn, Tiles
-from explorer.system import clear_opencv_paths
-from explorer.theme import DARK, apply_theme
+from explorer.settings.system import clear_opencv_paths
+from explorer.widgets.theme import DARK, apply_theme
 
 
 def figures(count: int) -> list[Figure]:

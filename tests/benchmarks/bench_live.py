@@ -33,7 +33,8 @@ def rss() -> float:
 def start_up(home: str) -> tuple[float, float]:
     """Seconds from starting the process until its window is painted, and until the first result is."""
     code = (
-        "import sys, time; started = float(sys.argv.pop()); from explorer import window, __main__ as main\n"
+        "import sys, time; started = float(sys.argv.pop())\n"
+        "from explorer.window import main as window; from explorer import __main__ as main\n"
         "from PySide6.QtCore import QTimer\n"
         "made = window.MainWindow.__init__\n"
         "def init(self, *args, **more):\n"
@@ -69,9 +70,9 @@ class Live:
     def __init__(self, source: str, panel: str) -> None:
         from PySide6.QtWidgets import QApplication
 
-        from explorer.session import OpenPanel, Settings
-        from explorer.theme import load_fonts
-        from explorer.window import MainWindow
+        from explorer.settings.session import OpenPanel, Settings
+        from explorer.widgets.theme import load_fonts
+        from explorer.window.main import MainWindow
 
         self.app = QApplication.instance() or QApplication(["bench"])
         load_fonts(self.app)
@@ -197,8 +198,8 @@ def measure_live() -> list[Row]:
 
 def measure_flood() -> list[Row]:
     """A 120 fps source into a panel that needs 100 ms."""
-    from explorer import desk
     from explorer.registry import Registry
+    from explorer.window import desk
     from tests.explorer.panels_for_tests import Trace, make_panel
 
     def compute(frame: Any, params: Any, context: Any) -> Trace:

@@ -9,7 +9,7 @@ from desktop import Desktop
 from program import Program
 from test_explorer import PICTURES, opened, pane
 
-from explorer.session import OpenPanel, Settings, save_settings
+from explorer.settings.session import OpenPanel, Settings, save_settings
 
 
 @pytest.mark.timeout(400)

@@ -7,7 +7,7 @@ from pathlib import Path
 from desktop import Desktop
 from program import Place, Program
 
-from explorer.session import OpenPanel, Settings, save_settings
+from explorer.settings.session import OpenPanel, Settings, save_settings
 
 IRELAND = Path(__file__).resolve().parents[2] / "assets" / "pictures" / "ireland.jpg"
 """Four musicians, sitting side by side."""

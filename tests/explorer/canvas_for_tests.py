@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from explorer.canvas import Canvas
 from explorer.canvas.view import PaneView
 from explorer.figure import Figure, Mark, Pane
-from explorer.theme import LIGHT
+from explorer.widgets.theme import LIGHT
 
 SIZE = (640, 480)
 

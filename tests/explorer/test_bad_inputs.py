@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
-from explorer import desk as desk_module
-from explorer import own_models
+from explorer.own_networks import known as own_models
 from explorer.registry import Registry
-from explorer.session import OpenPanel, Settings
-from explorer.window import MainWindow
+from explorer.settings.session import OpenPanel, Settings
+from explorer.window import desk as desk_module
+from explorer.window.main import MainWindow
 from tests.bad_inputs import CASES
 from tests.bad_inputs.case import Case, Scene, Trap
 from tests.bad_inputs.opening import (

@@ -22,7 +22,7 @@ from explorer.bundle import format as bundle_format
 from explorer.bundle.check import compute_again, main
 from explorer.bundle.format import Bundle, BundleError, make_bundle, read_bundle, save_bundle
 from explorer.bundle.leaves import compare
-from explorer.compute import Computer
+from explorer.engine.compute import Computer
 from explorer.figure import Spot
 from explorer.panel import Context, Frame, Panel, Task
 from explorer.registry import Registry

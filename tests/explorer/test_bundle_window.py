@@ -10,14 +10,14 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QTableWidget
 from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
-from explorer import desk as desk_module
 from explorer.bundle.dialog import ReportDialog
 from explorer.bundle.format import read_bundle
 from explorer.bundle.leaves import compare, take_apart
 from explorer.panel import Context, Frame
 from explorer.registry import Registry, find_panels
-from explorer.session import OpenPanel, Settings, load_settings
-from explorer.window import MainWindow
+from explorer.settings.session import OpenPanel, Settings, load_settings
+from explorer.window import desk as desk_module
+from explorer.window.main import MainWindow
 from tests.explorer.panels_for_tests import Params, Trace, make_panel
 
 WAIT = 60_000

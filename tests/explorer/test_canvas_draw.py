@@ -32,7 +32,7 @@ from explorer.figure import (
     Text,
     Tiles,
 )
-from explorer.theme import DARK, LIGHT
+from explorer.widgets.theme import DARK, LIGHT
 from tests.explorer.canvas_for_tests import colour_at, near, one, pixels, shown, view_of
 
 AXES = (Axis("x", "s"), Axis("y"))

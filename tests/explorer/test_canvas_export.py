@@ -34,7 +34,7 @@ from explorer.figure import (
     Tiles,
 )
 from explorer.save import SaveError
-from explorer.theme import DARK, LIGHT, THEMES
+from explorer.widgets.theme import DARK, LIGHT, THEMES
 from tests.explorer.canvas_for_tests import near, one, pixels, shown, view_of, wheel
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -256,7 +256,7 @@ import sys
 import numpy as np
 from explorer.canvas.render import save_figure_png, save_figure_svg
 from explorer.figure import Figure, Heatmap, Pane
-from explorer.theme import DARK
+from explorer.widgets.theme import DARK
 figure = Figure(Pane("p", "中文", (Heatmap(np.eye(4), "score"),)))
 for number in range(2):
     save_figure_png(sys.argv[1] + f"/{number}.png", figure, (300, 200), DARK)

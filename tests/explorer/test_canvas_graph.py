@@ -12,7 +12,7 @@ from explorer.canvas.graph import label_places, near, way
 from explorer.canvas.projection import Projection
 from explorer.figure import Graph, Lit, Probe, Spot
 from explorer.save import mark_arrays
-from explorer.theme import LIGHT
+from explorer.widgets.theme import LIGHT
 from tests.explorer.canvas_for_tests import click, collect, colour_at, hover, one, pixels, place, shown, view_of
 from tests.explorer.canvas_for_tests import near as alike
 

@@ -20,7 +20,6 @@ from cvcore.attribution import grad_cam
 from cvcore.models.mobilenet import MobileNetV2CBAM, mobilenet_v2_cbam
 from cvcore.nn.cbam import CBAM
 from explorer.figure import Bars, Boxes, Curve, Figure, Heatmap, Lit, Pane, Points, Spot, Table, Text, Tiles
-from explorer.fit import network_input
 from explorer.i18n import set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import cbam
@@ -46,6 +45,7 @@ from explorer.panels.cbam.maps import change
 from explorer.panels.cbam.overview import FINEST, columns_for, tile_at
 from explorer.panels.cbam.selection import top_classes
 from explorer.panels.cbam.stages import CONVOLUTION, INPUT, MLP, NORM, SPATIAL_MULTIPLY
+from explorer.views.fit import network_input
 
 CARD = "mobilenet_v2"
 BLOCKS = tuple(f"attention.{i}" for i in range(7))

@@ -4,11 +4,11 @@ import pytest
 from PySide6.QtWidgets import QApplication, QComboBox, QStyleOptionComboBox, QToolBar
 from pytestqt.qtbot import QtBot
 
-from explorer.chooser import ElidingComboBox
-from explorer.devices import Device
-from explorer.session import OpenPanel, Settings
-from explorer.theme import load_fonts
-from explorer.window import MainWindow
+from explorer.engine.devices import Device
+from explorer.settings.session import OpenPanel, Settings
+from explorer.widgets.chooser import ElidingComboBox
+from explorer.widgets.theme import load_fonts
+from explorer.window.main import MainWindow
 
 
 def said(combo: QComboBox) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from explorer.compute import Computer, to_host
+from explorer.engine.compute import Computer, to_host
 from explorer.panel import Context, Frame, Task
 from tests.explorer.panels_for_tests import Params, Trace, make_frame, make_panel
 

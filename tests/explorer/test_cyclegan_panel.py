@@ -19,12 +19,10 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.models.cyclegan import CycleGAN, ResnetGenerator
 from cvcore.receptive_field import receptive_field
-from explorer import networks
 from explorer.bundle.leaves import take_apart
 from explorer.bundle.restore import restore
-from explorer.compute import Computer
+from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Image, Pane, Spot, Table, Text
-from explorer.fit import network_input
 from explorer.i18n import set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import cyclegan
@@ -49,6 +47,8 @@ from explorer.panels.cyclegan.judges import cells_of
 from explorer.panels.cyclegan.pictures import BUILT_IN, as_pixels, built_in, full_fit, reduced_fit
 from explorer.panels.cyclegan.pools import Pool
 from explorer.panels.cyclegan.runs import smoothed
+from explorer.views import networks
+from explorer.views.fit import network_input
 
 CARD = "cyclegan_ukiyoe"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from explorer.diagnostics import describe, log_file, start_log
+from explorer.settings.diagnostics import describe, log_file, start_log
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import pytest
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
-from explorer.dock import PanelDock, whole_field
 from explorer.figure import Probe, Spot
 from explorer.panel import Link, Result, Task
-from explorer.session import OpenPanel
-from explorer.theme import LIGHT
+from explorer.settings.session import OpenPanel
+from explorer.widgets.theme import LIGHT
+from explorer.window.dock import PanelDock, whole_field
 from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from explorer.engine import Engine
+from explorer.engine.thread import Engine
 from explorer.panel import Cancelled, Context, Frame, Result, Task
 from tests.explorer.panels_for_tests import Params, Trace, make_frame, make_panel
 

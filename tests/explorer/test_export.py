@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from cvcore.assets import asset
-from explorer.export import UsageError, apply_settings, main, parse_value
 from explorer.panel import Context, Frame
 from explorer.registry import Registry, find_panels
+from explorer.saving.export import UsageError, apply_settings, main, parse_value
 from tests.explorer.panels_for_tests import Params, Trace, make_panel
 
 COFFEE = str(asset("pictures", "coffee.jpg"))

@@ -9,8 +9,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSlider, QSpinBox, QToolButton, QTreeView
 from pytestqt.qtbot import QtBot
 
-from explorer.form import Form
 from explorer.panel import Node, NoKnobs, Result, Task, knob
+from explorer.widgets.form import Form
 from tests.explorer.panels_for_tests import make_frame
 
 NODES = (
@@ -201,7 +201,7 @@ def test_rows_that_went_are_forgotten(qtbot: QtBot) -> None:
 
     from PySide6.QtGui import QStandardItem
 
-    from explorer.tree import Tree
+    from explorer.widgets.tree import Tree
 
     tree = Tree(("a", "b"))
     qtbot.addWidget(tree)

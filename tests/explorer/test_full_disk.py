@@ -14,13 +14,13 @@ import pytest
 from explorer import save as save_module
 from explorer.bundle.format import make_bundle, save_bundle
 from explorer.canvas.render import save_figure_png, save_figure_svg
-from explorer.compute import Computer
-from explorer.export import save_files
+from explorer.engine.compute import Computer
 from explorer.figure import Axis, Curve, Figure, Image, Pane, Table, TableColumn
 from explorer.panel import Task
 from explorer.save import SaveError, save_csv, save_npz, save_picture
-from explorer.session import Settings, load_settings, save_settings
-from explorer.theme import LIGHT
+from explorer.saving.export import save_files
+from explorer.settings.session import Settings, load_settings, save_settings
+from explorer.widgets.theme import LIGHT
 from tests.explorer.panels_for_tests import Params, View, make_frame, make_panel
 
 FIGURE = Figure(

@@ -16,10 +16,10 @@ from cvcore.assets import asset
 from cvcore.download import errors
 from cvcore.sentence import SentenceError
 from explorer import i18n
-from explorer.actions import ACTIONS
-from explorer.model_trial import PRESETS
+from explorer.own_networks.trial import PRESETS
 from explorer.panel import Knob, knobs
 from explorer.registry import find_panels
+from explorer.widgets.actions import ACTIONS
 
 ROOT = Path(i18n.__file__).parent
 LANGUAGES = [language for language in i18n.LANGUAGES if language != "en"]

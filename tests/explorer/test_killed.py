@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from explorer.bundle.format import read_bundle
-from explorer.own_models import own_models
-from explorer.session import load_settings
-from explorer.stored import read_stored
+from explorer.files.stored import read_stored
+from explorer.own_networks.known import own_models
+from explorer.settings.session import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 6
@@ -27,16 +27,16 @@ import numpy as np
 import torch
 torch.set_num_threads(1)
 from explorer.bundle.format import make_bundle, save_bundle
-from explorer.compute import Computer
+from explorer.engine.compute import Computer
 from explorer.figure import Figure, Heatmap, Pane
 from explorer.panel import Frame, Task
 from explorer.save import save_npz, save_picture
 from cvcore import zoo
 from cvcore.zoo import licences
 from cvcore.zoo.store import record_sha256
-from explorer.own_models import OwnModel, remember
-from explorer.session import Settings, save_settings
-from explorer.trust import trust
+from explorer.own_networks.known import OwnModel, remember
+from explorer.settings.session import Settings, save_settings
+from explorer.own_networks.trust import trust
 from tests.explorer.panels_for_tests import Params, View, make_panel
 from tests.explorer.test_bundle_files import tiny_png
 

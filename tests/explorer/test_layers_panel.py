@@ -16,14 +16,14 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.attribution import grad_cam
 from cvcore.receptive_field import effective_receptive_field, receptive_field
-from explorer.classes import class_named
 from explorer.figure import Bars, Boxes, Figure, Handles, Heatmap, Lit, Pane, Spot, Table, Tiles
-from explorer.fit import Cells, Fit, network_input, resized
 from explorer.i18n import set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import layers
 from explorer.panels.layers import Params, Trace, View, compute, draw, pick, probe
 from explorer.panels.layers.statistics import histogram, statistics, upper_limit
+from explorer.views.classes import class_named
+from explorer.views.fit import Cells, Fit, network_input, resized
 
 Image = NDArray[np.uint8]
 

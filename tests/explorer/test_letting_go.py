@@ -19,14 +19,14 @@ from torch.nn.modules import module as torch_module
 from cvcore import reduced
 from cvcore.assets import asset
 from cvcore.graph import execute
-from explorer import networks
-from explorer.compute import IDLE_KEPT, Computer
-from explorer.dock import PanelDock
-from explorer.engine import Engine
+from explorer.engine.compute import IDLE_KEPT, Computer
+from explorer.engine.thread import Engine
 from explorer.panel import Context, Frame, Panel, Task
 from explorer.panels import compare
-from explorer.session import OpenPanel, Settings
-from explorer.window import MainWindow
+from explorer.settings.session import OpenPanel, Settings
+from explorer.views import networks
+from explorer.window.dock import PanelDock
+from explorer.window.main import MainWindow
 from tests.explorer.panels_for_tests import Params, Trace, make_frame, make_panel
 from tests.explorer.test_engine import WAIT, Harness, harness
 

@@ -44,7 +44,7 @@ from explorer.panels.losses.maths import FARTHEST, THINNEST, USUAL_SIZE, Rule, n
 from explorer.panels.losses.scene import SMALLEST, fitted, picture_size, scene_size
 from explorer.panels.losses.trace import Trace
 from explorer.panels.losses.words import in_numbers, said
-from explorer.session import fields_from_json, fields_to_json
+from explorer.settings.session import fields_from_json, fields_to_json
 
 PANEL = Panel.from_module(losses)
 L1, L2, SMOOTH, IOU, GIOU, DIOU, CIOU = range(7)

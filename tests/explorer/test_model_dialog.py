@@ -11,13 +11,13 @@ from pytestqt.qtbot import QtBot
 
 from cvcore.foreign import fingerprint
 from explorer.i18n import set_language
-from explorer.jobs import Jobs
-from explorer.model_dialog import ModelDialog
-from explorer.model_opening import is_model
-from explorer.own_models import OwnModel, remember
+from explorer.own_networks.dialog import ModelDialog
+from explorer.own_networks.known import OwnModel, remember
+from explorer.own_networks.opener import is_model
+from explorer.own_networks.trust import is_trusted, trust
 from explorer.panel import Frame
-from explorer.theme import THEMES
-from explorer.trust import is_trusted, trust
+from explorer.widgets.jobs import Jobs
+from explorer.widgets.theme import THEMES
 from tests.cvcore.foreign_for_tests import PYTHON, save_exported, save_onnx, small
 
 FRAME = Frame(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))

@@ -13,10 +13,9 @@ from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
 from cvcore.ops.boxes import box_iou
-from explorer.coco_images import image_number
-from explorer.compute import Computer
-from explorer.dock import PanelDock, _Filled
+from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Lit, Pane, Points, Spot, Table, Text
+from explorer.files.coco_images import image_number
 from explorer.i18n import set_language, tr
 from explorer.panel import Frame, Panel, Result, Task
 from explorer.panels import nms
@@ -45,9 +44,10 @@ from explorer.panels.nms.pictures import DISPUTED, KEPT
 from explorer.panels.nms.state import State, state
 from explorer.panels.nms.timeline import NEVER
 from explorer.panels.nms.trace import THRESHOLDS, Trace, label_of
-from explorer.session import OpenPanel, fields_from_json, fields_to_json
+from explorer.settings.session import OpenPanel, fields_from_json, fields_to_json
 from explorer.sources import open_source
-from explorer.theme import LIGHT
+from explorer.widgets.theme import LIGHT
+from explorer.window.dock import PanelDock, _Filled
 from tests.explorer.canvas_for_tests import click, drag, hover
 from tests.explorer.panels_for_tests import make_frame
 

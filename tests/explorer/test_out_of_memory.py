@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from cvcore.foreign import fingerprint
-from explorer import devices, networks, own_models
 from explorer.bundle.check import compute_again
 from explorer.bundle.format import make_bundle, read_bundle, save_bundle
-from explorer.compute import Computer
-from explorer.devices import Device
-from explorer.own_models import OwnModel, remember
+from explorer.engine import devices
+from explorer.engine.compute import Computer
+from explorer.engine.devices import Device
+from explorer.own_networks import known as own_models
+from explorer.own_networks.known import OwnModel, remember
+from explorer.own_networks.trust import trust
 from explorer.panel import Context, Frame, Panel, Task
 from explorer.panels import layers
-from explorer.trust import trust
+from explorer.views import networks
 from tests.cvcore.foreign_for_tests import PYTHON
 from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
 from tests.explorer.test_bundle_files import tiny_png

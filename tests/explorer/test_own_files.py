@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
-from explorer import export, registry
-from explorer.jobs import Jobs
+from explorer import registry
 from explorer.panel import Panel, Result, Task
 from explorer.registry import Registry
-from explorer.saving import Saver
+from explorer.saving import export
+from explorer.saving.window import Saver
+from explorer.widgets.jobs import Jobs
 from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
 
 COFFEE = str(asset("pictures", "coffee.jpg"))

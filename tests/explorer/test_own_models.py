@@ -13,15 +13,17 @@ import torch
 
 from cvcore.foreign import ModelError, fingerprint
 from cvcore.zoo import WeightsError
-from explorer import networks, own_models, stored
-from explorer.compute import Computer
-from explorer.export import main
-from explorer.model_trial import guess, try_own
-from explorer.own_models import OwnModel, check_labels, read_labels, remember
+from explorer.engine.compute import Computer
+from explorer.files import stored
+from explorer.own_networks import known as own_models
+from explorer.own_networks.known import OwnModel, check_labels, read_labels, remember
+from explorer.own_networks.trial import guess, try_own
+from explorer.own_networks.trust import is_trusted, trust
 from explorer.panel import Frame, Panel, Task
 from explorer.panels import layers
 from explorer.panels.layers import Params
-from explorer.trust import is_trusted, trust
+from explorer.saving.export import main
+from explorer.views import networks
 from tests.cvcore.foreign_for_tests import PYTHON, save_exported, save_onnx, small
 from tests.explorer.test_export import COFFEE
 

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 from cvcore.assets import asset, assets_folder
-from explorer.actions import ACTIONS
+from explorer.widgets.actions import ACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

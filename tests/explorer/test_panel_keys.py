@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox
 from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
-from explorer import desk as desk_module
-from explorer.dialogs import shortcuts_dialog
 from explorer.panel import Result, Task, knob
-from explorer.panel_keys import edit_of, key_actions
 from explorer.registry import Registry
-from explorer.session import OpenPanel, Settings
-from explorer.window import MainWindow
+from explorer.settings.session import OpenPanel, Settings
+from explorer.widgets.dialogs import shortcuts_dialog
+from explorer.window import desk as desk_module
+from explorer.window.main import MainWindow
+from explorer.window.panel_keys import edit_of, key_actions
 from tests.explorer.panels_for_tests import Trace, make_frame, make_panel
 
 WAIT = 20_000

@@ -8,8 +8,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QSpinBox, QToolButton
 from pytestqt.qtbot import QtBot
 
-from explorer.form import Form
 from explorer.panel import Result, Task, knob
+from explorer.widgets.form import Form
 from tests.explorer.panels_for_tests import make_frame
 
 LAST = 1_000_000

@@ -21,12 +21,9 @@ from cvcore.losses.pose import pose_loss_trace
 from cvcore.models.openpose import Pixels, PoseMaps, PoseNetwork
 from cvcore.ops.paf import OPENPOSE_18, heatmap_targets, label_mask, paf_targets
 from cvcore.ops.paf.trace import FEW_AGREE
-from explorer import networks
 from explorer.bundle.archive import read_trace, write_trace
 from explorer.bundle.leaves import compare, take_apart
 from explorer.bundle.restore import restore
-from explorer.dock import PanelDock
-from explorer.export import main as export
 from explorer.figure import (
     Arrows,
     Boxes,
@@ -65,8 +62,11 @@ from explorer.panels.pose.integral import formula_lines
 from explorer.panels.pose.marks import OTHER
 from explorer.panels.pose.parts import LIMB_NAMES, direction_colours, keypoints_of, limbs_of
 from explorer.panels.pose.sequence import CANDIDATES, COMPLETING, GROWING, MATCHING, PEAKS, SCORES
-from explorer.session import OpenPanel, fields_from_json, fields_to_json
-from explorer.theme import LIGHT
+from explorer.saving.export import main as export
+from explorer.settings.session import OpenPanel, fields_from_json, fields_to_json
+from explorer.views import networks
+from explorer.widgets.theme import LIGHT
+from explorer.window.dock import PanelDock
 from tests.cvcore.people_for_tests import standing
 from tests.explorer.canvas_for_tests import drag
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from explorer.compute import Computer
+from explorer.engine.compute import Computer
 from explorer.figure import Heatmap, Spot
 from explorer.panel import Frame, Panel, Task
 

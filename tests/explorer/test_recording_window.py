@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 from cvcore.assets import asset
 from explorer.recording.control import clock, in_bytes
 from explorer.recording.grab import grab
-from explorer.session import OpenPanel, Settings, load_settings
-from explorer.window import MainWindow
+from explorer.settings.session import OpenPanel, Settings, load_settings
+from explorer.window.main import MainWindow
 
 WAIT = 60_000
 MOVING = f"moving:{asset('pictures', 'coffee.jpg')}?size=320x240"

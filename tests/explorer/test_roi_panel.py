@@ -16,7 +16,6 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.ops.letterbox import Letterbox
 from cvcore.ops.roi import roi_align, roi_pool
-from explorer.detections import detection
 from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Pane, Points, Segments, Spot, Table
 from explorer.i18n import set_language, tr
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
@@ -49,6 +48,7 @@ from explorer.panels.roi.selection import (
     real_bin,
     selection,
 )
+from explorer.views.detections import detection
 
 BOX = (300.0, 150.0, 520.0, 410.0)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer.panel import knob
-from explorer.session import (
+from explorer.settings.session import (
     OpenPanel,
     Settings,
     fields_from_json,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import system
+from explorer.settings import system
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="about the system libraries of Linux")
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QLabel
 
 import explorer
-from explorer.theme import ROLES, THEMES, Theme, apply_theme, load_fonts, set_role, style_sheet
+from explorer.widgets.theme import ROLES, THEMES, Theme, apply_theme, load_fonts, set_role, style_sheet
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from explorer.engine.timing import Timing, verdict
 from explorer.panel import Result, Stage, Task
-from explorer.timing import Timing, verdict
 from tests.explorer.panels_for_tests import Params, make_frame
 
 

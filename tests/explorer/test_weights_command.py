@@ -13,7 +13,7 @@ import pytest
 from cvcore import zoo
 from cvcore.download import Timing
 from explorer.__main__ import main as program
-from explorer.weights_command import main
+from explorer.weights.command import main
 from tests import file_server as fs
 from tests.file_server import FileServer
 from tests.weights_for_tests import checkpoint, use_cards, write_card

@@ -12,14 +12,14 @@ from pytestqt.qtbot import QtBot
 from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.download import Timing
-from explorer.compute import Computer
+from explorer.engine.compute import Computer
 from explorer.i18n import set_language
-from explorer.networks import names as network_names
 from explorer.panel import Task
-from explorer.session import OpenPanel, Settings
-from explorer.weights import Downloads
-from explorer.weights_dialog import Weights, WeightsDialog
-from explorer.window import MainWindow
+from explorer.settings.session import OpenPanel, Settings
+from explorer.views.networks import names as network_names
+from explorer.weights.dialog import Weights, WeightsDialog
+from explorer.weights.downloads import Downloads
+from explorer.window.main import MainWindow
 from tests import file_server as fs
 from tests.explorer.panels_for_tests import Params, Trace, make_frame, make_panel
 from tests.file_server import FileServer

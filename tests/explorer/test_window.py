@@ -12,17 +12,17 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
-from explorer import desk as desk_module
-from explorer.actions import ACTIONS
-from explorer.devices import processors
-from explorer.diagnostics import describe
+from explorer.engine.devices import processors
 from explorer.figure import Probe, Spot
 from explorer.i18n import set_language
-from explorer.opening import from_mime, is_welcome, samples
 from explorer.panel import Result
 from explorer.registry import Registry, find_panels
-from explorer.session import OpenPanel, Settings, load_settings
-from explorer.window import MainWindow
+from explorer.settings.diagnostics import describe
+from explorer.settings.session import OpenPanel, Settings, load_settings
+from explorer.widgets.actions import ACTIONS
+from explorer.window import desk as desk_module
+from explorer.window.main import MainWindow
+from explorer.window.source_menu import from_mime, is_welcome, samples
 from tests.explorer.panels_for_tests import Params, make_panel
 
 WAIT = 20_000
@@ -325,7 +325,7 @@ def test_saving_writes_the_frame(open_window: Any, tmp_path: Path, monkeypatch: 
 
     window = open_window()
     target = tmp_path / "frame.png"
-    monkeypatch.setattr("explorer.saving.QFileDialog.getSaveFileName", lambda *_: (str(target), ""))
+    monkeypatch.setattr("explorer.saving.window.QFileDialog.getSaveFileName", lambda *_: (str(target), ""))
     act(window, "save_frame")
     with Image.open(target) as saved:
         assert np.array_equal(np.asarray(saved), window.player.state.frame.image)
@@ -357,7 +357,7 @@ def test_cameras_are_listed_by_name_and_asked_for_a_resolution(
     from explorer.sources.camera import CameraInfo
 
     cameras = (CameraInfo("Desk camera", 0), CameraInfo("Microscope", 2))
-    monkeypatch.setattr("explorer.opening.list_cameras", lambda: cameras)
+    monkeypatch.setattr("explorer.window.source_menu.list_cameras", lambda: cameras)
     window = open_window()
     asked: list[Any] = []
     monkeypatch.setattr(window.player, "open", asked.append)

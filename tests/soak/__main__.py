@@ -44,13 +44,13 @@ def main() -> int:
 
 
 def run(wanted: argparse.Namespace) -> int:
-    from explorer import system
+    from explorer.settings import system
 
     system.prepare()
     from PySide6.QtWidgets import QApplication
 
     from cvcore.assets import asset
-    from explorer.theme import load_fonts
+    from explorer.widgets.theme import load_fonts
     from tests.soak.soak import Plan, Soak
 
     wanted.folder.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,9 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from explorer.memory import give_back
-from explorer.session import OpenPanel, Settings
-from explorer.window import MainWindow
+from explorer.engine.memory import give_back
+from explorer.settings.session import OpenPanel, Settings
+from explorer.window.main import MainWindow
 from tests.soak import figures
 from tests.soak.figures import Log, Sample
 from tests.soak.problems import Problems

@@ -15,7 +15,7 @@ from PySide6.QtCore import QAbstractItemModel, QObject, Qt, qWarning
 from PySide6.QtWidgets import QComboBox, QDockWidget, QMainWindow, QTabBar, QWidget
 from pytestqt.qtbot import QtBot
 
-from explorer.memory import give_back
+from explorer.engine.memory import give_back
 from explorer.panel import knob, knobs
 from tests.soak import figures
 from tests.soak.figures import Sample

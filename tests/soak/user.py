@@ -13,8 +13,8 @@ from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from explorer.canvas.pane import PaneWidget
-from explorer.dock import PanelDock
-from explorer.window import MainWindow
+from explorer.window.dock import PanelDock
+from explorer.window.main import MainWindow
 from tests.soak.values import every, random_value, shown
 
 MOST_PANELS = 3

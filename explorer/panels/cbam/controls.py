@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
 
 from cvcore.nn.cbam import Gate, Switch
-from explorer import networks
-from explorer.classes import sorted_classes
 from explorer.i18n import language
-from explorer.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 from explorer.panel import Result, knob
+from explorer.views import networks
+from explorer.views.classes import sorted_classes
+from explorer.views.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 
 if TYPE_CHECKING:
     from explorer.panels.cbam.trace import Trace

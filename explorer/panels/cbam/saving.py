@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from explorer import networks
 from explorer.panel import Result
 from explorer.panels.cbam.controls import Params, View
 from explorer.panels.cbam.trace import Trace
+from explorer.views import networks
 
 
 def files(result: Result, view: View) -> dict[str, bytes]:

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import networks
 from explorer.i18n import language
 from explorer.panel import Result
 from explorer.panels.cbam.block import Array, Block
 from explorer.panels.cbam.controls import BY_WEIGHT, View
 from explorer.panels.cbam.trace import Trace
+from explorer.views import networks
 
 TOP = 5
 """Classes listed."""

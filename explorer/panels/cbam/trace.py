@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from cvcore.attribution import grad_cam
 from cvcore.nn.cbam import CBAM, AttentionTrace, CBAMTrace, Switch, attention_blocks, trace_attention
 from cvcore.receptive_field import ReceptiveField, receptive_fields
-from explorer import networks
-from explorer.classes import class_named
-from explorer.fit import Cells, Fit, network_input, resized
 from explorer.i18n import tr
 from explorer.panel import Cancelled, Context, Frame
 from explorer.panels.cbam.block import Array, Block, Learnt, block_of, learnt_of, on_host, tensors_of
 from explorer.panels.cbam.controls import BLOCK, STEPS, VARIANTS, Params
 from explorer.panels.cbam.stages import steps_of
 from explorer.panels.cbam.variants import Variant, variants
+from explorer.views import networks
+from explorer.views.classes import class_named
+from explorer.views.fit import Cells, Fit, network_input, resized
 
 THUMBNAIL = 288
 """The longer side of the picture behind the maps, px."""

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.cbam.ablation import ablation
 from explorer.panels.cbam.controls import View
 from explorer.panels.cbam.selection import cell_of, class_names, shape_words
 from explorer.panels.cbam.trace import Trace
+from explorer.views import networks
 
 EXPLAIN = """
 **A network that weighs what it sees.** {network} has {count} attention blocks (CBAM). Each gets a map F of features and multiplies it

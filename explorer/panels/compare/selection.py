@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import networks
 from explorer.i18n import language
 from explorer.panel import Result
 from explorer.panels.compare.controls import Params, View
 from explorer.panels.compare.trace import Trace
+from explorer.views import networks
 
 TOP = 5
 """Classes listed of each network."""

@@ -11,13 +11,13 @@ from cvcore import reduced
 from cvcore.graph import deepest, execute, graph
 from cvcore.record import describe, record, tensors
 from cvcore.similarity import difference, map_cka
-from explorer import networks
-from explorer.fit import Cells, Fit, fit_for, input_for
 from explorer.i18n import tr
-from explorer.outputs import as_maps, class_count, class_probabilities
 from explorer.panel import Cancelled, Context, Frame
 from explorer.panels.compare.controls import Params
 from explorer.panels.compare.matching import Pair, Ran, matched
+from explorer.views import networks
+from explorer.views.fit import Cells, Fit, fit_for, input_for
+from explorer.views.outputs import as_maps, class_count, class_probabilities
 
 APART = 0.01
 """Relative difference from which on two layers are said to differ."""

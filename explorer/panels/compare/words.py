@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from explorer import networks
 from explorer.figure import Note
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.compare.controls import Params, View
 from explorer.panels.compare.selection import best, shown_channel
 from explorer.panels.compare.trace import APART, Trace
+from explorer.views import networks
 
 
 def notes(result: Result) -> Iterator[Note]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cvcore import zoo
-from explorer.input_knobs import LEAST, MOST
 from explorer.panel import Result, knob
 from explorer.panels.cyclegan.runs import replayed_runs
+from explorer.views.input_knobs import LEAST, MOST
 
 if TYPE_CHECKING:
     from explorer.panels.cyclegan.trace import Trace

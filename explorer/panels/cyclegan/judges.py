@@ -20,12 +20,12 @@ from explorer.figure import (
     TableColumn,
     Text,
 )
-from explorer.fit import Cells, Fit
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.cyclegan.controls import JUDGE_A, Params, View
 from explorer.panels.cyclegan.trace import Judged, Trace
 from explorer.panels.cyclegan.translator import domain_names
+from explorer.views.fit import Cells, Fit
 
 BINS = 40
 CELL, FIELD = 1, 3

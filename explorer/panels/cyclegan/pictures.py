@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.assets import asset
-from explorer.fit import Fit
+from explorer.views.fit import Fit
 
 Pixels = NDArray[np.uint8]
 STEP = 8

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from cvcore.losses.gan import accepted
 from cvcore.receptive_field import ReceptiveField
 from cvcore.tiling import in_tiles
-from explorer import networks
-from explorer.fit import Fit, network_input
 from explorer.i18n import tr
 from explorer.panel import Cancelled, Context, Frame
 from explorer.panels.cyclegan.controls import (
@@ -36,6 +34,8 @@ from explorer.panels.cyclegan.pictures import Pixels, as_pixels, built_in, error
 from explorer.panels.cyclegan.pools import Pool, from_levels
 from explorer.panels.cyclegan.runs import Run, ablation_runs, replayed
 from explorer.panels.cyclegan.translator import Translator
+from explorer.views import networks
+from explorer.views.fit import Fit, network_input
 
 Array = NDArray[np.float32]
 

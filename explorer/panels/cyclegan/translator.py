@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from cvcore.models.cyclegan import CycleGAN
-from explorer import networks
 from explorer.i18n import tr
+from explorer.views import networks
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Result
 from explorer.panels.cyclegan.controls import COMPUTING, Params
 from explorer.panels.cyclegan.runs import replayed
 from explorer.panels.cyclegan.trace import Trace
 from explorer.panels.cyclegan.translator import domain_names, title_of
+from explorer.views import networks
 
 EXPLAIN = """
 **Two heaps of pictures, no pairs.** {network}: A are {a}, B are {b}. Nobody has the same scene in both, so nobody can say what the right

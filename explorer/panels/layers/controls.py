@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from explorer import networks
-from explorer.classes import MOST_LIKELY, sorted_classes
 from explorer.i18n import language, tr
-from explorer.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 from explorer.panel import Result, knob
+from explorer.views import networks
+from explorer.views.classes import MOST_LIKELY, sorted_classes
+from explorer.views.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 
 if TYPE_CHECKING:
     from explorer.panels.layers.trace import Trace

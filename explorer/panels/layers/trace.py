@@ -14,15 +14,15 @@ from cvcore.attribution import grad_cam
 from cvcore.foreign import class_scores
 from cvcore.receptive_field import ReceptiveField, effective_receptive_field, receptive_fields
 from cvcore.record import Layer, describe, layer_seconds, record, submodule
-from explorer import networks
-from explorer.classes import class_named
 from explorer.figure import Extent
-from explorer.fit import Cells, Fit, fit_for, input_for
-from explorer.outputs import as_maps, class_count, class_probabilities
 from explorer.panel import Cancelled, Context, Frame, Node
 from explorer.panels.layers.controls import DEFAULT_LAYER, Params
 from explorer.panels.layers.graph import Drawn, ShownGraph, Wanted
 from explorer.panels.layers.statistics import Statistics, statistics, upper_limit
+from explorer.views import networks
+from explorer.views.classes import class_named
+from explorer.views.fit import Cells, Fit, fit_for, input_for
+from explorer.views.outputs import as_maps, class_count, class_probabilities
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.evaluate.coco_json import coco_results
 from cvcore.evaluate.detection import Detections
-from explorer.coco_images import image_entry, image_number
-from explorer.detections import CARD
+from explorer.files.coco_images import image_entry, image_number
 from explorer.panel import Result
 from explorer.panels.nms.controls import View
 from explorer.panels.nms.methods import FILE_NAMES
 from explorer.panels.nms.trace import Trace
+from explorer.views.detections import CARD
 
 
 def files(result: Result, view: View) -> dict[str, bytes]:

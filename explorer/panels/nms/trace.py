@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from cvcore import zoo
 from cvcore.ops.boxes import box_iou
 from cvcore.ops.nms import NMSTrace
-from explorer.detections import CARD, class_names, compile_operators, detect
 from explorer.i18n import LANGUAGES
 from explorer.panel import MEASURED, Context, Frame
 from explorer.panels.nms.candidates import Scene, from_detector, scene
 from explorer.panels.nms.controls import ALL, BY_HAND, HAND_SIZE, KEPT_SWEEP, RUN_TIME, SCORE_SWEEP, Params
 from explorer.panels.nms.methods import METHODS, run_time, suppress, sweep
 from explorer.panels.nms.timeline import Timeline, timeline
+from explorer.views.detections import CARD, class_names, compile_operators, detect
 
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 REPEATS = 3

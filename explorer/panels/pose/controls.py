@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from cvcore.ops.paf import OPENPOSE_18, Thresholds
 from cvcore.ops.paf.decoding import MAX_PEAKS, MIN_DOT, MIN_FRACTION, MIN_KEYPOINTS, MIN_SCORE, PEAK_THRESHOLD, SAMPLES
 from cvcore.ops.paf.targets import LIMB_WIDTH, SIGMA
-from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Result, knob
 from explorer.panels.pose.parts import EVERYTHING, PARTS
+from explorer.views import networks
 
 if TYPE_CHECKING:
     from explorer.panels.pose.trace import Trace

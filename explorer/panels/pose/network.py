@@ -12,10 +12,10 @@ from cvcore.models.openpose.maps import STRIDE, PoseMaps
 from cvcore.models.openpose.network import THREE_SIZES, PoseNetwork
 from cvcore.ops import paf
 from cvcore.ops.letterbox import Letterbox
-from explorer import networks
 from explorer.i18n import tr
 from explorer.panel import Context, Frame
 from explorer.panels.pose.controls import MIRRORED, ONCE, Params
+from explorer.views import networks
 
 Array = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ import torch
 
 from cvcore.evaluate.coco_people import PERSON, found_people, people_results
 from cvcore.ops.paf import COCO_17_NAMES, COCO_TO_OPENPOSE
-from explorer.coco_images import image_entry, image_number
+from explorer.files.coco_images import image_entry, image_number
 from explorer.panel import Result
 from explorer.panels.pose.controls import Params, View
 from explorer.panels.pose.parts import SKELETON

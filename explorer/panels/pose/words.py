@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from explorer import networks
 from explorer.panel import Result
 from explorer.panels.pose.choice import chosen_pair, decoding, pair_name
 from explorer.panels.pose.controls import Params, View
 from explorer.panels.pose.parts import K
 from explorer.panels.pose.trace import Trace
+from explorer.views import networks
 
 EXPLAIN = """
 **Everyone at once.** A top-down method finds the people first, then looks at each of them: twice the people, twice the time. {network}

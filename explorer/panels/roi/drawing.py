@@ -1,6 +1,5 @@
 """The figure: the picture with its region on the left, and on the right what is asked for."""
 
-from explorer.detections import class_names
 from explorer.figure import Boxes, Column, Figure, Handles, Image, Layout, Mark, Note, Pane, Row
 from explorer.i18n import tr
 from explorer.panel import Result
@@ -11,6 +10,7 @@ from explorer.panels.roi.point import point_panes
 from explorer.panels.roi.selection import Selection, real_bin, selection
 from explorer.panels.roi.trace import Trace
 from explorer.panels.roi.words import sentence, values
+from explorer.views.detections import class_names
 
 NAMED = 6
 

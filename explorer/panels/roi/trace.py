@@ -7,11 +7,11 @@ from torch import Tensor
 
 from cvcore.models.nanodet import STRIDES as NANODET_STRIDES
 from cvcore.ops.roi import RoIAlignTrace, RoIPoolTrace, roi_align_trace, roi_pool_trace
-from explorer.detections import compile_operators, detection
 from explorer.panel import Context, Frame
 from explorer.panels.roi.controls import AVERAGE, ERROR, GRADIENT, PYRAMID, Box, Params
 from explorer.panels.roi.error import ErrorCurve, error_curve
 from explorer.panels.roi.region import Found, Grid, Region, detected, region
+from explorer.views.detections import compile_operators, detection
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""The worker thread that computes, and what it computes with."""

@@ -1,0 +1,1 @@
+"""What the program remembers, the log, and what the system must give."""

@@ -1,0 +1,176 @@
+"""The networks a panel can choose from: the built-in ones whose weights are there, and the user's own. No Qt."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cvcore import zoo
+from cvcore.foreign.errors import ModelError, error_in
+from cvcore.sentence import SentenceError
+from explorer.own_networks.known import OwnModel, own_models, read_labels
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCard(zoo.Card):
+    """What is known about a network of the user's.
+
+    Args:
+        names: of the classes.
+        input: width and height in pixels, where the network takes no others; else empty.
+    """
+
+    names: tuple[str, ...] = ()
+    input: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Its file is the user's, whatever its name."""
+
+    @property
+    def built_in(self) -> bool:
+        return False
+
+    def label_names(self, language: str = "en") -> tuple[str, ...]:
+        return self.names
+
+
+PARTS = {
+    "cvcore.models.cyclegan:CycleGAN": ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"),
+}
+"""What several networks in one file are looked at as: one after the other, each under the name ``CARD/PART``. By builder."""
+
+
+def names() -> tuple[str, ...]:
+    """What can be chosen now, built-in networks first; of a card with several networks each of them."""
+    built_in = (name for whole in zoo.available() for name in _parts_of(whole))
+    return (*built_in, *own_models())
+
+
+def card(name: str) -> zoo.Card:
+    """What is known about a network.
+
+    Raises:
+        zoo.WeightsError: there is none of that name.
+    """
+    own = own_models().get(name)
+    if own is not None:
+        return _own_card(own, version(name))
+    whole, part = _whole_and_part(name)
+    made = zoo.card(whole)
+    return replace(made, name=name, title=f"{made.title} ({part})") if part else made
+
+
+def _parts_of(whole: str) -> tuple[str, ...]:
+    parts = PARTS.get(zoo.card(whole).builder, ())
+    return tuple(f"{whole}/{part}" for part in parts) or (whole,)
+
+
+def _whole_and_part(name: str) -> tuple[str, str]:
+    """The name of a card, and which of its networks is meant; empty where there is one only."""
+    whole, _, part = name.rpartition("/")
+    known = zoo.cards()
+    return (whole, part) if whole in known and part in PARTS.get(known[whole].builder, ()) else (name, "")
+
+
+def is_own(name: str) -> bool:
+    return name in own_models()
+
+
+def version(name: str) -> Hashable:
+    """Becomes another when a network of the user's is set in another way or its files are written anew."""
+    own = own_models().get(name)
+    return None if own is None else (own, *(_stamp(file) for file in (own.path, own.weights, own.labels) if file))
+
+
+def input_size(name: str) -> tuple[int, int] | None:
+    """Width and height in pixels, where the network takes no others."""
+    own = own_models().get(name)
+    return (own.input[0], own.input[1]) if own is not None and own.input else None
+
+
+def load(name: str, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
+    """A new network, in eval mode, its parameters without gradient.
+
+    Raises:
+        SentenceError: it cannot be had.
+    """
+    own = own_models().get(name)
+    if own is not None:
+        return load_own(own, device)
+    whole, part = _whole_and_part(name)
+    network = zoo.load(whole, device)
+    return network.get_submodule(part) if part else network
+
+
+def load_own(own: OwnModel, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
+    """A network of the user's; a Python file is run only if the user has allowed it.
+
+    Raises:
+        ModelError: it cannot be had, or may not run.
+    """
+    from cvcore.foreign import Source, kind_of, load_network
+    from explorer.own_networks.trust import require_trust
+
+    if own.path is not None and kind_of(own.place) == "python":
+        require_trust(own.path)
+    return load_network(Source(own.place, own.function, own.weights, own.fix_keys), device)
+
+
+def located(error: Exception) -> Exception:
+    """The same error, or, where a Python file of the user's raised it, one that tells the file and the line."""
+    if isinstance(error, SentenceError):
+        return error
+    folders = [own.path.parent for own in own_models().values() if own.path is not None and own.path.suffix == ".py"]
+    return (error_in(error, folders) if folders else None) or error
+
+
+def _stamp(file: Path | str) -> tuple[int, int]:
+    try:
+        state = Path(file).stat()
+    except OSError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
+
+
+@lru_cache(maxsize=64)
+def _own_card(own: OwnModel, changed: Hashable) -> OwnCard:
+    del changed
+    labels: tuple[str, ...] = ()
+    if own.classes:
+        labels = tuple(str(i) for i in range(own.classes))
+        if own.labels:
+            try:
+                read = read_labels(Path(own.labels))
+                labels = read if len(read) == own.classes else labels
+            except ModelError:  # the file is gone; numbers are not wrong
+                pass
+    file = Path(own.weights or own.place)
+    return OwnCard(
+        name=own.name,
+        title=own.name,
+        task="image classification" if labels else "",
+        builder="",
+        file=file.name,
+        sha256=_digest(file),
+        licence="–",
+        source=own.place if own.path is None else own.path.name,
+        preprocessing=own.preprocessing,
+        training_data="–",
+        score="–",
+        paper="",
+        names=labels,
+        input=own.input,
+    )
+
+
+def _digest(file: Path) -> str:
+    from cvcore.foreign import fingerprint
+
+    try:
+        return fingerprint(file)
+    except ModelError:
+        return ""

@@ -1,0 +1,1 @@
+"""Getting weights that are not shipped, in the window and from the command line."""

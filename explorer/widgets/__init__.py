@@ -1,0 +1,1 @@
+"""Parts of windows that know no panel: controls, dialogs, theme, icons."""
