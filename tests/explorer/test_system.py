@@ -23,7 +23,7 @@ def test_paths_of_opencv_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @linux
 def test_paths_that_opencv_really_sets_are_forgotten() -> None:
-    code = "import os, cv2; from explorer import system; system.clear_opencv_paths(); "
+    code = "import os, cv2; from explorer.settings import system; system.clear_opencv_paths(); "
     code += "print([name for name in os.environ if name.startswith('QT_QPA_') and name != 'QT_QPA_PLATFORM'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
@@ -74,7 +74,7 @@ def test_no_display_is_one_sentence_and_code_2(
 ) -> None:
     if display is not None:
         monkeypatch.setenv("DISPLAY", display)
-    code = "from explorer import system; system.prepare(); print('went on')"
+    code = "from explorer.settings import system; system.prepare(); print('went on')"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert run.stdout == ""
@@ -86,7 +86,8 @@ def test_kernels_of_past_input_sizes_are_not_kept_without_bound(monkeypatch: pyt
     first, second = system.KERNEL_CACHES
     monkeypatch.setenv(first, "7")
     monkeypatch.delenv(second, raising=False)
-    code = f"import os; from explorer import system; system.prepare(window=False); print([os.environ[k] for k in {[first, second]}])"
+    code = "import os; from explorer.settings import system; system.prepare(window=False); "
+    code += f"print([os.environ[k] for k in {[first, second]}])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str(["7", str(system.KERNELS_KEPT)])  # a user's own value stays
 
