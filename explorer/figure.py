@@ -8,9 +8,9 @@ column j covers [j, j + 1) x [i, i + 1). A chart pane (one with ``axes``) has y 
 into a mark: marks compare by identity, and the canvas skips a mark it has already drawn.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -311,6 +311,26 @@ class Axis:
     high: float | None = None
 
 
+At = Mapping[str, Any]
+"""A place by the names of its dimensions: ``{"channel": 17, "row": 3, "column": 9, "place": (0.3, 0.4)}``.
+
+A dimension that has the name of a knob is set by a click. ``place`` is in parts of the picture's width and height, ``xy`` in its pixels:
+panes whose cells differ understand each other by it.
+"""
+
+
+class Places(Protocol):
+    """What the places of a pane stand for, and back: what makes panes point at each other without a line in the panel."""
+
+    def at(self, spot: "Spot") -> At | None:
+        """What is under the pointer; None where nothing is."""
+        ...
+
+    def lit(self, at: At) -> tuple[Mark, ...]:
+        """The same thing in this pane; empty where this pane does not have it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pane:
     """One drawing area.
@@ -321,6 +341,8 @@ class Pane:
         space: picture panes with the same space zoom and pan together; empty stands alone.
         axes: x and y of a chart; None makes a picture (or a table or text, by its mark).
         size: (w, h) of the picture's coordinates, for the first fit; None takes what the marks cover.
+        places: what its places stand for; None where they stand for nothing that other panes or knobs know.
+        again: by dimension, what a click sets that hits what the knob has already, such as ``{"box": -1}``.
     """
 
     key: str
@@ -329,6 +351,12 @@ class Pane:
     space: str = ""
     axes: tuple[Axis, Axis] | None = None
     size: tuple[float, float] | None = None
+    places: Places | None = None
+    again: At = field(default_factory=dict)
+
+    def with_marks(self, *marks: Mark) -> "Pane":
+        """The same with more drawn on top."""
+        return replace(self, marks=(*self.marks, *marks))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -358,13 +386,35 @@ class Note:
     level: Literal["info", "warning"] = "info"
 
 
+class Asked(Mapping[str, object]):
+    """Values that are worked out when somebody looks at them for the first time: an explanation that nobody reads costs nothing."""
+
+    def __init__(self, make: Callable[[], Mapping[str, object]]) -> None:
+        self._make: Callable[[], Mapping[str, object]] | None = make
+        self._made: Mapping[str, object] = {}
+
+    def _known(self) -> Mapping[str, object]:
+        if self._make is not None:
+            self._made, self._make = self._make(), None
+        return self._made
+
+    def __getitem__(self, name: str) -> object:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
     """Everything one panel shows.
 
     Args:
         layout: panes, side by side and above each other.
-        values: what fills the ``{names}`` in the panel's EXPLAIN.
+        values: what fills the ``{names}`` in the panel's EXPLAIN, or :class:`Asked`.
         notes: sentences shown above the panes.
     """
 

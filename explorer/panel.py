@@ -3,30 +3,45 @@
 A panel is one module in ``explorer/panels`` (or one named by an installed package's entry point ``cv_explorer.panels``) with::
 
     TITLE, CHAPTER, PAPER, EXPLAIN               words
-    class Params, class View                     frozen dataclasses whose fields are made with knob()
+    class Params, class View                     frozen dataclasses whose fields are made with knob(), ``__post_init__ = check``
     compute(frame, params, context) -> Trace     worker thread
-    draw(result, view) -> Figure                 GUI thread; indexes the trace, never computes
-    probe(result, view, spot) -> Probe | None    optional: what is under the pointer
-    pick(result, view, spot) -> dict | None      optional: what a click sets, by field name
-    files(result, view) -> dict[str, bytes]      optional: files of its own to save, such as detections as JSON
-    links(result, view) -> tuple[Link, ...]      optional: ways to other panels, in a menu under the picture
+    VIEWS = {name: view}                         GUI thread: view(result, view) -> Layout, or (Layout, Note, ...), by Params.show;
+                                                 indexes the trace, never computes
+
+and, only where it must::
+
+    draw(result, view) -> Figure                 in place of VIEWS
+    notes(result, view) -> Iterable[Note]        sentences above the panes
+    explain(result, view) -> dict                what fills the names in EXPLAIN; asked for while somebody reads it
+    tell(result, view, at) -> str                words for a place that the panes' Places found
+    probe(result, view, spot) -> Probe | None    what is under the pointer, where Places do not say it
+    pick(result, view, spot) -> dict | None      what a click sets, where it is not the dimension of the same name
+    files(result, view) -> dict[str, bytes]      files of its own to save, such as detections as JSON
+    links(result, view) -> tuple[Link, ...]      ways to other panels, in a menu under the picture
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from math import isfinite
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
-from explorer.figure import Extent, Figure, Probe, Spot
+from explorer import pointing
+from explorer.figure import Asked, At, Extent, Figure, Layout, Note, Pane, Probe, Row, Spot
+from explorer.figure import Column as Rows
+from explorer.i18n import tr
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
+TraceT = TypeVar("TraceT", default=Any, covariant=True)
+ParamsT = TypeVar("ParamsT", default=Any, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +92,7 @@ MEASURED: Mapping[str, bool] = {"measured": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Task(Generic[ParamsT]):
     """One open panel and everything its computation depends on besides the frame.
 
     Args:
@@ -90,7 +105,7 @@ class Task:
 
     id: int
     panel: str
-    params: Any
+    params: ParamsT
     device: str = "cpu"
     precision: Precision = "float32"
     threads: int = 1
@@ -110,11 +125,11 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """What a panel computed, with the very frame and task it was computed from.
+class Result(Generic[TraceT, ParamsT]):
+    """What a panel computed, with the very frame and task it was computed from. A panel says ``Result[Trace, Params]``.
 
     Args:
-        trace: the panel's trace, on the host and without gradients; None after an error.
+        trace: the panel's trace, on the host and without gradients; None after an error, which no panel is asked to draw.
         error: one sentence, or empty.
         detail: the traceback behind the error, for the log and the diagnostics.
         stages: capture, wait, and what the panel timed, in order.
@@ -125,8 +140,8 @@ class Result:
     """
 
     frame: Frame
-    task: Task
-    trace: Any = None
+    task: Task[ParamsT]
+    trace: TraceT = cast(TraceT, None)
     error: str = ""
     detail: str = ""
     stages: tuple[Stage, ...] = ()
@@ -134,6 +149,11 @@ class Result:
     device: str = "cpu"
     models: tuple[str, ...] = ()
     previous: Any = None
+
+    @property
+    def params(self) -> ParamsT:
+        """What it was computed with."""
+        return self.task.params
 
 
 class Cancelled(BaseException):
@@ -165,6 +185,14 @@ class Context(Protocol):
         """This panel's last trace (same opening), or None: a tracker's memory."""
         ...
 
+    def stop_if_cancelled(self) -> None:
+        """For long work, in safe places.
+
+        Raises:
+            Cancelled: the result is no longer wanted.
+        """
+        ...
+
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Times a block for the waterfall: ``preprocess``, ``forward``, ``trace``."""
         ...
@@ -179,6 +207,14 @@ class Context(Protocol):
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """``make()``, worked out once per frame, device and precision however many visible panels ask."""
+        ...
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """``make()``, kept from frame to frame while this panel is open, by key, device and precision; of many keys the last used.
+
+        For what depends on network and input size but not on the picture, such as where cells lie. The key names everything else that
+        it depends on.
+        """
         ...
 
 
@@ -276,6 +312,36 @@ def knobs(params: Any) -> dict[str, tuple[Field[Any], Knob]]:
     return {f.name: (f, f.metadata["knob"]) for f in fields(params) if "knob" in f.metadata}
 
 
+def check(self: Any) -> None:
+    """Every value fits its knob: the ``__post_init__`` of Params and View.
+
+    Raises:
+        ValueError: a choice that is none of the fixed ones, a number outside its range or none at all; one sentence.
+    """
+    for name, (_, one) in knobs(self).items():
+        value = getattr(self, name)
+        if one.kind == "flag" and not isinstance(value, bool):
+            raise ValueError(tr("{name} is on or off.", name=name))
+        if one.kind == "choice" and isinstance(one.choices, tuple) and one.choices and value not in one.choices:
+            raise ValueError(tr("{name} is one of {choices}.", name=name, choices=", ".join(one.choices)))
+        if one.kind == "number":
+            _check_number(name, one, value)
+
+
+def _check_number(name: str, one: Knob, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(tr("{name} is a number.", name=name))
+    high = one.high if isinstance(one.high, int | float) else None
+    low = one.low
+    if (low is None or value >= low) and (high is None or value <= high):
+        return
+    if low is not None and high is not None:
+        raise ValueError(tr("{name} is {low:g} to {high:g}.", name=name, low=low, high=high))
+    if low is not None:
+        raise ValueError(tr("{name} is {low:g} or more.", name=name, low=low))
+    raise ValueError(tr("{name} is {high:g} or less.", name=name, high=high))
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A way from one panel to another.
@@ -296,9 +362,16 @@ class NoKnobs:
     """Params or View of a panel that has none."""
 
 
+ViewFunction = Callable[[Result, Any], Layout | tuple[Layout | Note, ...]]
+"""One view of a panel: its layout, or a tuple of that and notes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel module, checked: what the engine and the window use."""
+    """A panel module, checked: what the engine and the window use.
+
+    The functions that a panel may leave out have names that begin with ``own_``; the methods fill the gap.
+    """
 
     name: str
     title: str
@@ -308,9 +381,13 @@ class Panel:
     params: type
     view: type
     compute: Callable[[Frame, Any, Context], Any]
-    draw: Callable[[Result, Any], Figure]
-    probe: Callable[[Result, Any, Spot], Probe | None] | None
-    pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None
+    views: Mapping[str, ViewFunction] = field(default_factory=dict)
+    own_draw: Callable[[Result, Any], Figure] | None = None
+    own_notes: Callable[[Result, Any], Iterable[Note]] | None = None
+    own_values: Callable[[Result, Any], Mapping[str, object]] | None = None
+    own_tell: Callable[[Result, Any, At], str] | None = None
+    own_probe: Callable[[Result, Any, Spot], Probe | None] | None = None
+    own_pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None = None
     files: Callable[[Result, Any], dict[str, bytes]] | None = None
     links: Callable[[Result, Any], tuple[Link, ...]] | None = None
 
@@ -319,12 +396,16 @@ class Panel:
         """Reads a panel file.
 
         Raises:
-            ValueError: something a panel must have is missing, or a field of Params or View has no default.
+            ValueError: something a panel must have is missing, a field of Params or View has no default, or the views are not those
+                that ``Params.show`` offers.
         """
         name = module.__name__.rpartition(".")[2]
-        for wanted in ("TITLE", "compute", "draw"):
+        for wanted in ("TITLE", "compute"):
             if not hasattr(module, wanted):
                 raise ValueError(f"the panel {name} has no {wanted}")
+        views: dict[str, ViewFunction] = getattr(module, "VIEWS", {})
+        if not views and not hasattr(module, "draw"):
+            raise ValueError(f"the panel {name} has neither VIEWS nor draw")
         params: type = getattr(module, "Params", NoKnobs)
         view: type = getattr(module, "View", NoKnobs)
         for kind in (params, view):
@@ -334,6 +415,8 @@ class Panel:
         both = knobs(params).keys() & knobs(view).keys()
         if both:
             raise ValueError(f"the panel {name}: {', '.join(sorted(both))} is in both Params and View")
+        if len(views) > 1 and ("show" not in knobs(params) or tuple(views) != knobs(params)["show"][1].choices):
+            raise ValueError(f"the panel {name}: VIEWS and Params.show do not name the same views in the same order")
         return cls(
             name=name,
             title=module.TITLE,
@@ -343,9 +426,51 @@ class Panel:
             params=params,
             view=view,
             compute=module.compute,
-            draw=module.draw,
-            probe=getattr(module, "probe", None),
-            pick=getattr(module, "pick", None),
+            views=views,
+            own_draw=getattr(module, "draw", None),
+            own_notes=getattr(module, "notes", None),
+            own_values=getattr(module, "explain", None),
+            own_tell=getattr(module, "tell", None),
+            own_probe=getattr(module, "probe", None),
+            own_pick=getattr(module, "pick", None),
             files=getattr(module, "files", None),
             links=getattr(module, "links", None),
         )
+
+    def draw(self, result: Result, view: Any) -> Figure:
+        """The figure of the view that is chosen, with the panel's notes and, for whoever asks, the values of its explanation."""
+        if self.own_draw is not None:
+            figure = self.own_draw(result, view)
+        else:
+            chosen = self.views[result.params.show] if len(self.views) > 1 else next(iter(self.views.values()))
+            made = chosen(result, view)
+            parts = made if isinstance(made, tuple) else (made,)
+            layout = next(part for part in parts if isinstance(part, Pane | Row | Rows))
+            figure = Figure(layout, notes=tuple(part for part in parts if isinstance(part, Note)))
+        if self.own_notes is not None:
+            figure = replace(figure, notes=(*figure.notes, *self.own_notes(result, view)))
+        if self.own_values is not None:
+            values = self.own_values
+            figure = replace(figure, values=Asked(lambda: values(result, view)))
+        return figure
+
+    def probe(self, result: Result, view: Any, spot: Spot, figure: Figure | None = None) -> Probe | None:
+        """What is under the pointer: what the panel says itself, or else what the panes' places stand for.
+
+        Args:
+            figure: what is on the screen; drawn anew if None.
+        """
+        found = None if self.own_probe is None else self.own_probe(result, view, spot)
+        if found is not None:
+            return found
+        tell = self.own_tell
+        words = pointing.name if tell is None else lambda at: tell(result, view, at)
+        return pointing.probe(figure or self.draw(result, view), words, spot)
+
+    def pick(self, result: Result, view: Any, spot: Spot, figure: Figure | None = None) -> dict[str, Any] | None:
+        """What a click sets, by field name: what the panel says itself, or else the dimensions whose name is a knob's."""
+        found = None if self.own_pick is None else self.own_pick(result, view, spot)
+        if found is not None:
+            return found
+        now = {name: getattr(part, name) for part in (result.params, view) for name in knobs(part)}
+        return pointing.pick(figure or self.draw(result, view), now, spot)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 ONCE_KEPT = 16
 """How many shared intermediate results are kept while one frame is held and parameters change."""
+KEPT = 16
+"""How many results a panel keeps from frame to frame."""
 IDLE_KEPT = 2
 """How many networks are kept that no panel uses any more: who compares two goes back and forth."""
 
@@ -52,6 +54,7 @@ class Computer:
         self._used: dict[int, set[Key]] = {}
         self._once: OrderedDict[Hashable, Any] = OrderedDict()
         self._once_frame: Frame | None = None
+        self._kept: dict[int, OrderedDict[Hashable, Any]] = {}
         self._previous: dict[int, Any] = {}
         self._on_cpu: dict[int, str] = {}
 
@@ -135,6 +138,7 @@ class Computer:
     def forget(self, task_id: int) -> None:
         """A panel was closed: what no other one uses is let go."""
         self._previous.pop(task_id, None)
+        self._kept.pop(task_id, None)
         self._on_cpu.pop(task_id, None)
         self._used.pop(task_id, None)
         self._once.clear()
@@ -157,12 +161,10 @@ class Computer:
             del self._models[key]
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        if key not in self._once:
-            self._once[key] = make()
-            if len(self._once) > ONCE_KEPT:
-                self._once.popitem(last=False)
-        self._once.move_to_end(key)
-        return cast(T, self._once[key])
+        return _remembered(self._once, ONCE_KEPT, key, make)
+
+    def kept(self, task_id: int, key: Hashable, make: Callable[[], T]) -> T:
+        return _remembered(self._kept.setdefault(task_id, OrderedDict()), KEPT, key, make)
 
     def _trace(
         self, panel: Panel, frame: Frame, task: Task, device: str, stages: list[Stage], cancelled: Callable[[], bool]
@@ -186,6 +188,7 @@ class Computer:
         self._on_cpu[task.id] = task.device
         self._models = OrderedDict((key, model) for key, model in self._models.items() if key[1] != device)
         self._once.clear()
+        self._kept.clear()
         if device.startswith("cuda"):
             with suppress(RuntimeError):
                 torch.cuda.empty_cache()
@@ -217,6 +220,10 @@ class ComputeContext:
     def cancelled(self) -> bool:
         return self._cancelled()
 
+    def stop_if_cancelled(self) -> None:
+        if self._cancelled():
+            raise Cancelled
+
     @property
     def previous(self) -> Any:
         self.recalled = self._previous
@@ -240,15 +247,34 @@ class ComputeContext:
         return self._computer.model(card, self.device, self._task.precision)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        def noting() -> tuple[T, tuple[str, ...]]:
-            before, self.models = self.models, {}
-            made = make()
-            used, self.models = tuple(self.models), before | self.models
-            return made, used
-
-        made, used = self._computer.once((key, str(self.device), self._task.precision), noting)
+        made, used = self._computer.once(self._whole(key), lambda: self._noting(make))
         self.models.update(dict.fromkeys(used))
         return made
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        made, used = self._computer.kept(self._task.id, self._whole(key), lambda: self._noting(make))
+        self.models.update(dict.fromkeys(used))
+        return made
+
+    def _whole(self, key: Hashable) -> Hashable:
+        return key, str(self.device), self._task.precision
+
+    def _noting(self, make: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+        """What was made, and the networks that were asked for meanwhile."""
+        before, self.models = self.models, {}
+        made = make()
+        used, self.models = tuple(self.models), before | self.models
+        return made, used
+
+
+def _remembered(known: OrderedDict[Hashable, Any], most: int, key: Hashable, make: Callable[[], T]) -> T:
+    """What is known under a key, or made now; of more than ``most`` the one that was not asked for longest goes."""
+    if key not in known:
+        known[key] = make()
+        if len(known) > most:
+            known.popitem(last=False)
+    known.move_to_end(key)
+    return cast(T, known[key])
 
 
 @contextmanager

@@ -284,16 +284,16 @@ class PanelDock(QDockWidget):
             QTimer.singleShot(0, self, lambda: self.drawn.emit())
 
     def _picked(self, spot: Spot) -> None:
-        if self.panel is None or self.panel.pick is None or self.result is None:
+        if self.panel is None or self.result is None:
             return
-        values = self._guarded(self.panel.pick, spot)
+        values = self._guarded(self.panel.pick, spot, self.canvas.figure)
         if values:
             self.set_fields(values)
 
     def _hovered(self, spot: Spot | None) -> None:
-        if self.panel is None or self.panel.probe is None or self.result is None:
+        if self.panel is None or self.result is None:
             return
-        self.canvas.show_probe(None if spot is None else self._guarded(self.panel.probe, spot))
+        self.canvas.show_probe(None if spot is None else self._guarded(self.panel.probe, spot, self.canvas.figure))
 
     # -- drawing
 
