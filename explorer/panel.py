@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from math import isfinite
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +141,7 @@ class Result(Generic[TraceT, ParamsT]):
 
     frame: Frame
     task: Task[ParamsT]
-    trace: TraceT = cast(TraceT, None)
+    trace: TraceT = None  # type: ignore[assignment]  # after an error
     error: str = ""
     detail: str = ""
     stages: tuple[Stage, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 from explorer.figure import At, Figure, Pane, Probe, Spot
 from explorer.i18n import tr
 
-BESIDE = ("place", "xy")
+BESIDE = ("place", "position", "xy")
 """Dimensions that are said by others: row and column."""
 
 

@@ -1,4 +1,4 @@
-"""How a picture becomes a network's input, and where the cells of a layer's map lie on the picture."""
+"""How a picture becomes a network's input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cvcore.receptive_field import ReceptiveField
 from cvcore.zoo import Preprocessing
 from explorer.figure import Extent
 from explorer.views import networks
@@ -95,71 +94,3 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
         )
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
-    """Where the cells of a map lie on the picture, in picture pixels.
-
-    A cell is centred where its receptive field is, not where an even division of the picture would put it: with stride 32
-    that is half a cell nearer to the upper left corner. Each place of the picture belongs to the cell with the nearest centre.
-
-    Args:
-        xs, ys: centres of columns and rows, increasing.
-        size: of the picture.
-    """
-
-    xs: NDArray[np.float64]
-    ys: NDArray[np.float64]
-    size: tuple[int, int]
-
-    @classmethod
-    def of(cls, fit: Fit, rows: int, columns: int, field: ReceptiveField | None) -> "Cells":
-        """``field`` None (not known) divides the picture evenly."""
-        axes = []
-        for axis, count in ((0, columns), (1, rows)):
-            centres = (np.arange(count) + 0.5) * fit.input[axis] / count
-            if field is not None:
-                span = field.x if axis == 0 else field.y
-                known = np.array([span.centre(i) for i in range(count)])
-                if (np.diff(known) > 0).all() and count > 1:
-                    centres = known
-            axes.append(centres * fit.scale[axis])
-        return cls(axes[0], axes[1], fit.picture)
-
-    def at(self, x: float, y: float) -> tuple[int, int]:
-        """Row and column of the cell at a place of the picture; places outside count as its edge."""
-        return int(np.abs(self.ys - y).argmin()), int(np.abs(self.xs - x).argmin())
-
-    def box(self, row: int, column: int) -> Extent:
-        """What of the picture belongs to a cell."""
-        x, y = edges(self.xs, self.size[0]), edges(self.ys, self.size[1])
-        return float(x[column]), float(y[row]), float(x[column + 1]), float(y[row + 1])
-
-    def centre(self, row: int, column: int) -> tuple[float, float]:
-        return float(self.xs[column]), float(self.ys[row])
-
-    def spread(self, values: NDArray[np.float32], *, smooth: bool, finest: int = 448) -> NDArray[np.float32]:
-        """A map (rows, columns) as an even grid over the picture, at most ``finest`` samples a side."""
-        longest = max(self.size)
-        width, height = (max(1, min(side, round(side * finest / longest))) for side in self.size)
-        x = np.interp((np.arange(width) + 0.5) * self.size[0] / width, self.xs, np.arange(len(self.xs)))
-        y = np.interp((np.arange(height) + 0.5) * self.size[1] / height, self.ys, np.arange(len(self.ys)))
-        if not smooth:
-            return values[np.rint(y).astype(np.intp)[:, None], np.rint(x).astype(np.intp)]
-        return lerp(lerp(values, y, 0), x, 1)
-
-
-def edges(centres: NDArray[np.float64], length: float) -> NDArray[np.float64]:
-    """Borders between cells: half way between centres, and the picture's own edges."""
-    return np.concatenate([[0.0], (centres[1:] + centres[:-1]) / 2, [float(length)]])
-
-
-def lerp(values: NDArray[np.float32], at: NDArray[np.float64], axis: int) -> NDArray[np.float32]:
-    """Linear interpolation along an axis at fractional indices."""
-    first = np.minimum(at.astype(np.intp), values.shape[axis] - 1)
-    second = np.minimum(first + 1, values.shape[axis] - 1)
-    weight = (at - first).astype(np.float32)
-    weight = weight[:, None] if axis == 0 else weight
-    low, high = np.take(values, first, axis), np.take(values, second, axis)
-    return np.asarray(low + (high - low) * weight, np.float32)

@@ -22,8 +22,9 @@ from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import layers
 from explorer.panels.layers import Params, Trace, View, compute, draw, pick, probe
 from explorer.panels.layers.statistics import histogram, statistics, upper_limit
+from explorer.views.cells import Cells
 from explorer.views.classes import class_named
-from explorer.views.fit import Cells, Fit, network_input, resized
+from explorer.views.fit import Fit, network_input, resized
 
 Image = NDArray[np.uint8]
 

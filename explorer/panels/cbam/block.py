@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.nn.cbam import CBAM, CBAMTrace, Order
-from explorer.views.fit import Cells
+from explorer.views.cells import Cells
 
 Array = NDArray[np.float32]
 

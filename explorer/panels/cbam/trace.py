@@ -21,8 +21,9 @@ from explorer.panels.cbam.controls import BLOCK, STEPS, VARIANTS, Params
 from explorer.panels.cbam.stages import steps_of
 from explorer.panels.cbam.variants import Variant, variants
 from explorer.views import networks
+from explorer.views.cells import Cells
 from explorer.views.classes import class_named
-from explorer.views.fit import Cells, Fit, network_input, resized
+from explorer.views.fit import Fit, network_input, resized
 
 THUMBNAIL = 288
 """The longer side of the picture behind the maps, px."""

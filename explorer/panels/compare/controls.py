@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from explorer.i18n import tr
 from explorer.panel import Result, knob
 from explorer.views import networks
-from explorer.views.input_knobs import SHAPES, check_size, shape_knob, size_knob
+from explorer.views.knobs import SHAPES, check_size, shape_knob, size_knob
 
 if TYPE_CHECKING:
     from explorer.panels.compare.trace import Trace

@@ -16,7 +16,8 @@ from explorer.panel import Cancelled, Context, Frame
 from explorer.panels.compare.controls import Params
 from explorer.panels.compare.matching import Pair, Ran, matched
 from explorer.views import networks
-from explorer.views.fit import Cells, Fit, fit_for, input_for
+from explorer.views.cells import Cells
+from explorer.views.fit import Fit, fit_for, input_for
 from explorer.views.outputs import as_maps, class_count, class_probabilities
 
 APART = 0.01

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from cvcore import zoo
 from explorer.panel import Result, knob
 from explorer.panels.cyclegan.runs import replayed_runs
-from explorer.views.input_knobs import LEAST, MOST
+from explorer.views.knobs import LEAST, MOST
 
 if TYPE_CHECKING:
     from explorer.panels.cyclegan.trace import Trace

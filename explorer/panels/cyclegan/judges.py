@@ -25,7 +25,8 @@ from explorer.panel import Result
 from explorer.panels.cyclegan.controls import JUDGE_A, Params, View
 from explorer.panels.cyclegan.trace import Judged, Trace
 from explorer.panels.cyclegan.translator import domain_names
-from explorer.views.fit import Cells, Fit
+from explorer.views.cells import Cells
+from explorer.views.fit import Fit
 
 BINS = 40
 CELL, FIELD = 1, 3

@@ -7,7 +7,7 @@ from explorer.i18n import language, tr
 from explorer.panel import Result, knob
 from explorer.views import networks
 from explorer.views.classes import MOST_LIKELY, sorted_classes
-from explorer.views.input_knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
+from explorer.views.knobs import SHAPE_HELP, SHAPES, SIZE_HELP, check_size, shape_knob, size_knob
 
 if TYPE_CHECKING:
     from explorer.panels.layers.trace import Trace

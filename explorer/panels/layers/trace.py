@@ -20,8 +20,9 @@ from explorer.panels.layers.controls import DEFAULT_LAYER, Params
 from explorer.panels.layers.graph import Drawn, ShownGraph, Wanted
 from explorer.panels.layers.statistics import Statistics, statistics, upper_limit
 from explorer.views import networks
+from explorer.views.cells import Cells
 from explorer.views.classes import class_named
-from explorer.views.fit import Cells, Fit, fit_for, input_for
+from explorer.views.fit import Fit, fit_for, input_for
 from explorer.views.outputs import as_maps, class_count, class_probabilities
 
 log = logging.getLogger(__name__)
