@@ -11,7 +11,7 @@ from cvcore.zoo.errors import LicenceNeeded, WeightsError, WeightsMissing
 from cvcore.zoo.folders import folder, offline_folder
 from cvcore.zoo.getting import bring, get
 from cvcore.zoo.licences import accept, needs_acceptance
-from cvcore.zoo.store import Place, available, find, known_sha256, place, remove
+from cvcore.zoo.store import Place, available, find, known_sha256, place, remove, state
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +38,7 @@ __all__ = [
     "offline_folder",
     "place",
     "remove",
+    "state",
 ]
 
 

@@ -2,11 +2,26 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from itertools import count
 from pathlib import Path
 from typing import TextIO
 
 from platformdirs import PlatformDirs
+
+_numbers = count()
+_changed = next(_numbers)
+
+
+def changes() -> Hashable:
+    """Becomes another one with every change of these folders by this process, and when others are named. Looks at no file."""
+    return _changed, os.environ.get("CV_EXPLORER_HOME"), os.environ.get("CV_EXPLORER_WEIGHTS")
+
+
+def note_change() -> None:
+    """To be called after every change of these folders."""
+    global _changed
+    _changed = next(_numbers)
 
 
 def folder() -> Path:

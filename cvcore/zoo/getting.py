@@ -12,7 +12,7 @@ from cvcore.download.fetching import file_sha256
 from cvcore.download.part import cannot_write, sync_folder
 from cvcore.zoo.catalogue import SUFFIXES, Card
 from cvcore.zoo.errors import WeightsError
-from cvcore.zoo.folders import folder
+from cvcore.zoo.folders import folder, note_change
 from cvcore.zoo.licences import demand
 from cvcore.zoo.store import find, forget_sha256, known_sha256, record_sha256
 
@@ -66,6 +66,7 @@ def get(
         timing=timing,
     )
     record_sha256(card, found, card.address)
+    note_change()
     return target
 
 
@@ -113,6 +114,7 @@ def bring(card: Card, source: Path) -> Path:
         raise cannot_write(target, error) from error
     forget_sha256(card)
     record_sha256(card, found, str(source))
+    note_change()
     return target
 
 

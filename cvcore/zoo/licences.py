@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cvcore.zoo.catalogue import Card
 from cvcore.zoo.errors import LicenceNeeded, WeightsError
-from cvcore.zoo.folders import folder, write_file
+from cvcore.zoo.folders import folder, note_change, write_file
 
 
 def needs_acceptance(card: Card) -> bool:
@@ -32,6 +32,7 @@ def accept(card: Card) -> None:
         raise WeightsError(
             "The file {path} cannot be written: {why}.", path=path, why=error.strerror or str(error)
         ) from error
+    note_change()
 
 
 def demand(card: Card) -> None:

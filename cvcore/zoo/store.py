@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from cvcore.assets import asset
 from cvcore.zoo.catalogue import Card, cards
 from cvcore.zoo.errors import WeightsError
-from cvcore.zoo.folders import folder, offline_folder, write_file
+from cvcore.zoo.folders import changes, folder, note_change, offline_folder, write_file
 from cvcore.zoo.licences import needs_acceptance
 
 
@@ -63,6 +64,14 @@ def place(card: Card) -> Place:
     return Place("part", bytes=size) if size else Place("missing")
 
 
+def state() -> Hashable:
+    """Becomes another one when this process gets, takes or removes weights or accepts terms, and when other folders are named.
+
+    Looks at no file: who keeps what :func:`available` said asks this at each use, and :func:`available` anew once it is another.
+    """
+    return asset("weights"), changes()
+
+
 def available() -> dict[str, Card]:
     """The cards whose weights can be used now: built in, or there with their licence accepted."""
     folders = _folders()
@@ -96,6 +105,8 @@ def remove(card: Card) -> None:
             (home / name).unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError("The file {path} cannot be deleted: {why}.", path=home / name, why=error.strerror) from error
+    finally:
+        note_change()
 
 
 # -- the checksum at the first use

@@ -28,7 +28,7 @@ class Canvas(QWidget):
     Signals:
         edited: field and new value (a tuple) of a handle, also while it is dragged.
         picked: the Spot that was clicked.
-        hovered: the Spot under the pointer, or None.
+        hovered: the Spot under the pointer, or None; of a pointer that rests also once with every figure.
     """
 
     edited = Signal(str, object)
@@ -98,7 +98,7 @@ class Canvas(QWidget):
                     widget.set_pane(pane)
         self._link_new(panes)
         if self._pointer is not None:
-            self._look()
+            self._look(anew=True)
 
     def show_probe(self, probe: Probe | None) -> None:
         """Lays the probe's marks over the panes and says its words in the read-out, until the next one."""
@@ -290,8 +290,8 @@ class Canvas(QWidget):
         elif not self._hover_timer.isActive():
             self._hover_timer.start(HOVER_MS - int(self._since_hover.elapsed()))
 
-    def _look(self) -> None:
-        """Works out what is under the pointer and tells it."""
+    def _look(self, *, anew: bool = False) -> None:
+        """Works out what is under the pointer, and tells it where it is another, or ``anew`` what it is of."""
         self._since_hover.restart()
         before = self.spot
         if self._pointer is None:
@@ -304,7 +304,7 @@ class Canvas(QWidget):
                 self.spot, words = widget.spot_at(place)
                 self._words = [*self._place_words(widget, place), *words]
         self._say()
-        if self.spot != before:
+        if anew or self.spot != before:
             self.hovered.emit(self.spot)
 
     def _place_words(self, widget: PaneWidget, place: QPointF) -> list[str]:

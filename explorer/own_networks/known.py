@@ -1,10 +1,12 @@
 """The user's own networks: where each comes from and what it expects, remembered per file. No Qt."""
 
 import logging
+import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,8 @@ NAME = "own_models"
 SMALLEST, LARGEST = 8, 4096
 """Of an input's side, in pixels."""
 _lock = threading.Lock()
+_numbers = count()
+_changed = next(_numbers)
 _for_now: "dict[str, OwnModel]" = {}
 
 
@@ -86,6 +90,16 @@ class OwnModel:
         return None if self.place.startswith(("torchvision:", "timm:")) else Path(self.place)
 
 
+def state() -> Hashable:
+    """Becomes another one when this process changes the list, or another folder of settings is named. Looks at no file."""
+    return _changed, os.environ.get("CV_EXPLORER_HOME")
+
+
+def _note_change() -> None:
+    global _changed
+    _changed = next(_numbers)
+
+
 def own_models() -> Mapping[str, OwnModel]:
     """All that can be chosen, by name, in the order they were first opened."""
     kept = remembered()
@@ -107,6 +121,7 @@ def use(model: OwnModel) -> OwnModel:
     global _for_now
     named = replace(model, name=free_name(model, {**_for_now}))
     _for_now = {**_for_now, named.name: named}
+    _note_change()
     return named
 
 
@@ -118,6 +133,7 @@ def remember(model: OwnModel) -> OwnModel:
         named = replace(model, name=same or free_name(model, known))
         known[named.name] = named
         write_stored(NAME, {"models": [asdict(one) for one in known.values()]})
+        _note_change()
     return named
 
 
@@ -126,6 +142,7 @@ def forget(name: str) -> None:
     with _lock:
         left = [asdict(one) for one in remembered().values() if one.name != name]
         write_stored(NAME, {"models": left})
+        _note_change()
 
 
 def last_of(place: str) -> OwnModel | None:

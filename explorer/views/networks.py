@@ -1,15 +1,17 @@
 """The networks a panel can choose from: the built-in ones whose weights are there, and the user's own. No Qt."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cvcore import zoo
 from cvcore.foreign.errors import ModelError, error_in
 from cvcore.sentence import SentenceError
 from explorer.own_networks.known import OwnModel, own_models, read_labels
+from explorer.own_networks.known import state as own_state
 
 if TYPE_CHECKING:
     import torch
@@ -44,10 +46,52 @@ PARTS = {
 """What several networks in one file are looked at as: one after the other, each under the name ``CARD/PART``. By builder."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What there was at the last look at the folders."""
+
+    state: Hashable
+    cards: Mapping[str, zoo.Card]
+    available: Mapping[str, zoo.Card]
+    own: Mapping[str, OwnModel]
+    names: tuple[str, ...]
+    own_cards: dict[str, "OwnCard"]
+
+
+_seen: _Seen | None = None
+_versions: dict[str, Hashable] = {}
+
+
+def _look() -> _Seen:
+    """Looks at the folders only where something has changed since: knobs ask for every frame."""
+    global _seen
+    state = zoo.state(), own_state()
+    now = _seen
+    if now is None or now.state != state:
+        cards, there, own = zoo.cards(), zoo.available(), own_models()
+        built_in = [name for whole, card in there.items() for name in _parts_of(whole, card)]
+        _seen = now = _Seen(state, cards, MappingProxyType(there), own, (*built_in, *own), {})
+    return now
+
+
+def look_again() -> bool:
+    """Looks for what has come or gone without this program, such as a file copied into a folder; whether there is any."""
+    global _seen
+    before, _seen = _seen, None
+    return before is not None and _look().names != before.names
+
+
+def available() -> Mapping[str, zoo.Card]:
+    """The built-in networks and those whose weights can be used now, as :func:`cvcore.zoo.available`."""
+    return _look().available
+
+
 def names() -> tuple[str, ...]:
-    """What can be chosen now, built-in networks first; of a card with several networks each of them."""
-    built_in = (name for whole in zoo.available() for name in _parts_of(whole))
-    return (*built_in, *own_models())
+    """What can be chosen now, built-in networks first; of a card with several networks each of them.
+
+    What the program itself changes is seen at once, what comes from outside at :func:`look_again`.
+    """
+    return _look().names
 
 
 def card(name: str) -> zoo.Card:
@@ -56,39 +100,49 @@ def card(name: str) -> zoo.Card:
     Raises:
         zoo.WeightsError: there is none of that name.
     """
-    own = own_models().get(name)
-    if own is not None:
-        return _own_card(own, version(name))
+    seen = _look()
+    if name in seen.own:
+        if name not in seen.own_cards:
+            seen.own_cards[name] = _own_card(seen.own[name], version(name))
+        return seen.own_cards[name]
     whole, part = _whole_and_part(name)
-    made = zoo.card(whole)
+    made = seen.cards.get(whole) or zoo.card(whole)
     return replace(made, name=name, title=f"{made.title} ({part})") if part else made
 
 
-def _parts_of(whole: str) -> tuple[str, ...]:
-    parts = PARTS.get(zoo.card(whole).builder, ())
+def _parts_of(whole: str, card: zoo.Card) -> tuple[str, ...]:
+    parts = PARTS.get(card.builder, ())
     return tuple(f"{whole}/{part}" for part in parts) or (whole,)
 
 
 def _whole_and_part(name: str) -> tuple[str, str]:
     """The name of a card, and which of its networks is meant; empty where there is one only."""
     whole, _, part = name.rpartition("/")
-    known = zoo.cards()
+    known = _look().cards
     return (whole, part) if whole in known and part in PARTS.get(known[whole].builder, ()) else (name, "")
 
 
 def is_own(name: str) -> bool:
-    return name in own_models()
+    return name in _look().own
 
 
 def version(name: str) -> Hashable:
-    """Becomes another when a network of the user's is set in another way or its files are written anew."""
+    """Becomes another when a network of the user's is set in another way or its files are written anew.
+
+    Looks at the files, which the engine does before every use of a network: what :func:`card` says is then renewed.
+    """
+    global _seen
     own = own_models().get(name)
-    return None if own is None else (own, *(_stamp(file) for file in (own.path, own.weights, own.labels) if file))
+    now = None if own is None else (own, *(_stamp(file) for file in (own.path, own.weights, own.labels) if file))
+    if _versions.get(name, now) != now:
+        _seen = None
+    _versions[name] = now
+    return now
 
 
 def input_size(name: str) -> tuple[int, int] | None:
     """Width and height in pixels, where the network takes no others."""
-    own = own_models().get(name)
+    own = _look().own.get(name)
     return (own.input[0], own.input[1]) if own is not None and own.input else None
 
 

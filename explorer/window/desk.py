@@ -12,7 +12,7 @@ from explorer.engine.devices import Device, find_devices
 from explorer.engine.thread import Engine
 from explorer.engine.timing import source_words
 from explorer.i18n import tr
-from explorer.panel import Panel, Precision
+from explorer.panel import Frame, Panel, Precision
 from explorer.registry import Registry, find_panels
 from explorer.settings.session import OpenPanel
 from explorer.sources.state import PlayerState
@@ -58,6 +58,8 @@ class Desk(QObject):
         self._loaded = False
         self._closing = False
         self._held: set[int] = set()
+        self._bare = False
+        self._bare_waits = False
         self.ready.connect(self._take)
         chooser.changed.connect(self._compute_changed)
 
@@ -151,6 +153,8 @@ class Desk(QObject):
         self._number = max(self._number, opened.id)
         self._active = dock
         self.emptied.emit(False)
+        self._bare = True
+        self._show_bare()
         if self._loaded:
             self._give_panel(dock)
         return dock
@@ -235,8 +239,25 @@ class Desk(QObject):
         else:
             self.engine.drop_task(dock.id)
 
+    def submit(self, frame: Frame) -> None:
+        """The newest frame, from the player's thread: to the engine, and from there as it is to panels that have no result yet."""
+        self.engine.submit(frame)
+        if self._bare and not self._bare_waits:
+            self._bare_waits = True
+            self.ready.emit()
+
+    def _show_bare(self) -> None:
+        self._bare_waits = False
+        frame = self.engine.frame
+        if frame is not None and self._bare:
+            for dock in self.docks:
+                dock.preview(frame)
+
     def _take(self) -> None:
-        if self._closing or self.engine.panels is None:
+        if self._closing:
+            return
+        self._show_bare()
+        if self.engine.panels is None:
             return
         if not self._loaded:
             self._loaded = True
@@ -249,12 +270,7 @@ class Desk(QObject):
         for task_id, result in self.engine.take().items():
             if task_id in by_id:
                 by_id[task_id].show_result(result)
-
-    def show_player(self, state: PlayerState) -> None:
-        """Shows the bare picture where there is no result yet."""
-        if state.frame is not None:
-            for dock in self.docks:
-                dock.preview(state.frame)
+        self._bare = any(dock.result is None for dock in self.docks)
 
     def show_figures(self, state: PlayerState, moving_fps: float) -> None:
         """What is measured: progress and stages of each panel."""

@@ -304,8 +304,6 @@ class PanelDock(QDockWidget):
         if figure is None:
             return False
         self.canvas.set_figure(figure)
-        if self.canvas.spot is not None:  # something else may be under a pointer that rests
-            self._hovered(self.canvas.spot)
         self._show_links()
         sentence = self.result.note or self.result.frame.note
         self._say(sentence, "warning" if self.result.note else "note")

@@ -28,6 +28,7 @@ from explorer.saving.window import Saver
 from explorer.settings.diagnostics import describe
 from explorer.settings.session import Settings, save_settings
 from explorer.sources.player import Player
+from explorer.views import networks
 from explorer.widgets.actions import ACTIONS
 from explorer.widgets.chooser import ComputeChooser
 from explorer.widgets.dialogs import shortcuts_dialog
@@ -78,7 +79,7 @@ class MainWindow(QMainWindow):
 
         self.chooser = ComputeChooser(settings)
         self.desk = Desk(self, self.chooser, self.theme)
-        self.player = Player(self.desk.engine.submit, self._player_moved)
+        self.player = Player(self.desk.submit, self._player_moved)
         self.opener = Opener(self, self.player, self.say, settings.recent, settings.folder)
         self.opener.set_camera_actions(self.actions_by_name["mirror"], self.actions_by_name["rotate"])
         self.jobs = Jobs(self)
@@ -320,7 +321,6 @@ class MainWindow(QMainWindow):
         self._moved_waits = False
         state = self.player.state
         self.transport.show_state(state)
-        self.desk.show_player(state)
         if self._message_of and state.spec != self._message_of and not state.opening:
             self._message = self._message_of = ""
         sentence = f"{state.message} {self._message}".strip()
@@ -382,8 +382,12 @@ class MainWindow(QMainWindow):
         if self.weights is None:
             from explorer.weights.dialog import Weights  # not before the first picture: it brings the network's library
 
-            self.weights = Weights(self, self.say, self.desk.engine.again)
+            self.weights = Weights(self, self.say, self._weights_changed)
         self.weights.open()
+
+    def _weights_changed(self) -> None:
+        networks.look_again()
+        self.desk.engine.again()
 
     def quit(self) -> None:
         self.close()
@@ -449,8 +453,13 @@ class MainWindow(QMainWindow):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
-        if event.type() == QEvent.Type.WindowStateChange and hasattr(self, "desk"):
+        if not hasattr(self, "desk"):
+            return
+        if event.type() == QEvent.Type.WindowStateChange:
             self.desk.refresh()
+        # Who copied weights into a folder, or downloaded them in a terminal, did so in another window.
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow() and networks.look_again():
+            self.desk.engine.again()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if is_welcome(event.mimeData()):

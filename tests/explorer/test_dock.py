@@ -1,6 +1,7 @@
 """An open panel: what its canvas, mouse and controls set, and what is said of the place under the pointer."""
 
 import pytest
+from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
@@ -21,17 +22,26 @@ def make_result(value: int) -> Result:
     return Result(frame, Task(1, "probe", Params()), Trace(float(value), frame.image[:, :, 0]))
 
 
-def test_a_resting_pointer_reads_the_newest_result(qtbot: QtBot) -> None:
+def test_a_resting_pointer_reads_the_newest_result_once(qtbot: QtBot) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def counting(result: Result, view: View, spot: Spot) -> Probe:
+        asked.append((result.trace.mean, spot.x))
+        return probe(result, view, spot)
+
     dock = PanelDock(OpenPanel("probe", 1), LIGHT)
     qtbot.addWidget(dock)
-    dock.set_panel(make_panel(probe=probe))
+    dock.set_panel(make_panel(probe=counting))
     dock.resize(900, 500)
     dock.show()
     dock.show_result(make_result(10))
-    dock.canvas.spot = Spot("picture", "image", 3.0, 3.0)
-    dock.show_result(make_result(20))
+    dock.canvas.panes()[0].pointed.emit(QPointF(3.0, 3.0))
+    qtbot.waitUntil(lambda: asked == [(10.0, 3.0)])
+    for value in (20, 20, 30):  # a spot whose pixel is another, and one that is the same
+        dock.show_result(make_result(value))
+    assert asked[1:] == [(20.0, 3.0), (20.0, 3.0), (30.0, 3.0)], "once for every result"
     assert dock.canvas.probe is not None
-    assert dock.canvas.probe.text == "mean 20"
+    assert dock.canvas.probe.text == "mean 30"
 
 
 def test_links_lead_to_other_panels_as_long_as_the_panel_has_any(qtbot: QtBot) -> None:

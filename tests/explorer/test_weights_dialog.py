@@ -16,7 +16,7 @@ from explorer.engine.compute import Computer
 from explorer.i18n import set_language
 from explorer.panel import Task
 from explorer.settings.session import OpenPanel, Settings
-from explorer.views.networks import names as network_names
+from explorer.views import networks
 from explorer.weights.dialog import Weights, WeightsDialog
 from explorer.weights.downloads import Downloads
 from explorer.window.main import MainWindow
@@ -267,12 +267,42 @@ def test_a_panel_says_how_to_get_what_is_missing() -> None:
 
 
 def test_networks_can_be_chosen_once_their_weights_are_there(own_home: Path) -> None:
-    before = network_names()
+    before = networks.names()
     assert set(before) >= {"mobilenet_v2", "nanodet"}
     assert "mobilenet_v2_imagenet" not in before
     (own_home / "weights").mkdir()
     (own_home / "weights" / zoo.card("mobilenet_v2_imagenet").file).write_bytes(b"")
-    assert "mobilenet_v2_imagenet" in network_names()
+    assert networks.look_again(), "it came from outside the program"
+    assert "mobilenet_v2_imagenet" in networks.names()
+    assert not networks.look_again()
+    zoo.remove(zoo.card("mobilenet_v2_imagenet"))
+    assert networks.names() == before, "what the program does itself is seen at once"
+
+
+def test_weights_that_came_while_another_window_was_in_front_are_offered(
+    qtbot: QtBot, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = MainWindow(Settings(language="en", panels=()), str(asset("pictures", "coffee.jpg")))
+    qtbot.addWidget(window)
+    with qtbot.waitExposed(window):
+        window.show()
+    try:
+        assert "mobilenet_v2_imagenet" not in networks.names()
+        (own_home / "weights").mkdir()
+        (own_home / "weights" / zoo.card("mobilenet_v2_imagenet").file).write_bytes(b"")
+        asked: list[bool] = []
+        monkeypatch.setattr(window.desk.engine, "again", lambda: asked.append(True))
+        other = QWidget()
+        qtbot.addWidget(other)
+        other.show()
+        other.activateWindow()
+        qtbot.waitUntil(lambda: not window.isActiveWindow(), timeout=WAIT)
+        window.activateWindow()
+        qtbot.waitUntil(lambda: bool(asked), timeout=WAIT)
+        assert "mobilenet_v2_imagenet" in networks.names()
+        other.close()
+    finally:
+        window.close()
 
 
 def test_the_window_offers_a_network_once_its_weights_are_there(qtbot: QtBot, own_home: Path) -> None:

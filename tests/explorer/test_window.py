@@ -70,6 +70,10 @@ def test_before_any_result_the_bare_picture_is_there(qtbot: QtBot) -> None:
     try:
         qtbot.waitUntil(lambda: window.desk.docks[0].canvas.figure is not None, timeout=WAIT)
         assert window.desk.docks[0].result is None
+        window.opener.open(str(asset("pictures", "dog.jpg")))
+        qtbot.waitUntil(lambda: window.player.state.title == "dog.jpg", timeout=WAIT)
+        second = window.desk.open_panel("picture")
+        assert second.canvas.figure is not None, "a picture that stands still is there at once"
     finally:
         window.close()
 

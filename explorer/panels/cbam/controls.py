@@ -41,7 +41,7 @@ MOST_LIKELY = "the most likely"
 
 def network_names() -> tuple[str, ...]:
     """Networks with attention whose weights are there; asked for anew each time, since they may have been downloaded since."""
-    return tuple(name for name in networks.names() if "cbam" in networks.card(name).builder)
+    return tuple(name for name, card in networks.available().items() if "cbam" in card.builder)
 
 
 def class_choices(result: Result) -> tuple[str, ...]:

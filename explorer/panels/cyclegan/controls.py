@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cvcore import zoo
 from explorer.panel import Result, knob
 from explorer.panels.cyclegan.runs import replayed_runs
+from explorer.views import networks
 from explorer.views.knobs import LEAST, MOST
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ POOL_MOST = 50
 
 def network_names() -> tuple[str, ...]:
     """Networks whose weights are there; asked for anew each time, since they may have been downloaded since."""
-    return tuple(name for name in zoo.available() if zoo.card(name).task == TASK)
+    return tuple(name for name, card in networks.available().items() if card.task == TASK)
 
 
 def last_checkpoint(result: Result) -> float:

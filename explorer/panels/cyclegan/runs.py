@@ -3,7 +3,7 @@
 import json
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,12 @@ class Run:
 
 def replayed_runs() -> tuple[str, ...]:
     """Names of the folders in ``assets/training`` that hold one run."""
-    folder = asset("training")
+    return _runs_in(asset("training"))
+
+
+@cache
+def _runs_in(folder: Path) -> tuple[str, ...]:
+    """Asked for with every frame, of files that came with the program."""
     return tuple(sorted(path.parent.name for path in folder.glob("*/log.jsonl"))) if folder.is_dir() else ()
 
 

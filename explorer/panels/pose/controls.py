@@ -32,7 +32,7 @@ LAST = 1_000_000
 def network_names() -> tuple[str, ...]:
     """Networks that give heat maps and PAFs and whose weights are there; asked for anew each time, as they may have been downloaded
     since."""
-    return tuple(name for name in networks.names() if networks.card(name).builder.startswith(BUILDERS))
+    return tuple(name for name, card in networks.available().items() if card.builder.startswith(BUILDERS))
 
 
 def last_step(result: Result) -> float:
