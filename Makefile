@@ -1,13 +1,14 @@
 # make run    sets everything up and starts the program          make run ARGS="--help", make run ARGS=picture.jpg
 # make test   sets everything up; formatting, types, import rules, unit tests, then the tests in a real window
 # make bench  the speed table of the README
+# make words  brings the translations up to date with the sources, and says what is to be translated
 # make soak   an hour of random use and whether anything grows or fails      make soak ARGS="--minutes 1"
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: run setup test lint format types unit e2e bench soak clean
+.PHONY: run setup test lint format types unit e2e bench soak words clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,6 +65,9 @@ bench: $(VENV)/ready-dev
 soak: $(VENV)/ready-dev
 	$(BIN)/python -m explorer.settings.system --install xvfb
 	$(BIN)/python -m tests.soak $(ARGS)
+
+words: $(VENV)/ready-dev
+	$(BIN)/python -m tools.words
 
 format: $(VENV)/ready-dev
 	$(BIN)/ruff check --fix .

@@ -414,7 +414,7 @@ class Figure:
 
     Args:
         layout: panes, side by side and above each other.
-        values: what fills the ``{names}`` in the panel's EXPLAIN, or :class:`Asked`.
+        values: what fills the ``{names}`` in the panel's explanation, or :class:`Asked`.
         notes: sentences shown above the panes.
     """
 

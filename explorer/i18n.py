@@ -1,16 +1,91 @@
-"""Words in the user's language. The English sentence is the key; ``assets/translations/LANGUAGE.json`` maps it.
+"""Words in the user's language: .po files as gettext's tools know them, and a Markdown file for each panel's explanation.
+
+The English sentence is the key. ``assets/translations/LANGUAGE/LC_MESSAGES`` holds ``shell.po`` for the program and one file for each
+panel; ``tr`` finds a word in whichever it is. They are read as they are, so that nothing compiled can be stale
+(docs/adr/0009-words.md). ``python -m tools.words`` keeps them.
 
 No Qt here: panels, sources and the headless export speak through ``tr`` as well.
 """
 
-import json
+import re
+import threading
+from functools import cache
+from gettext import c2py
+from pathlib import Path
 from typing import Any
 
 from cvcore.assets import asset
 
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
+SHELL = "shell"
+"""The domain of the words that belong to no panel alone."""
 
-_table: dict[str, str] = {}
+_ENTRY = re.compile(r'\nmsgid "(.*)"\nmsgstr "(.+)"')
+_PLURAL = re.compile(r'\nmsgid "(.*)"\nmsgid_plural ".*"\n((?:msgstr\[\d+\] ".+"\n?)+)')
+_FORM = re.compile(r'msgstr\[\d+\] "(.*)"')
+_ESCAPED = re.compile(r"\\(.)")
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+class Catalogue:
+    """The words of one language. A panel's file is read when a word is asked for that those before do not have.
+
+    Raises:
+        FileNotFoundError: the installation is incomplete.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._words: dict[str, str] = {}
+        self._plurals: dict[str, list[str]] = {}
+        files = sorted(catalogue_files(language), key=lambda path: path.stem == SHELL)
+        header = self._read(files.pop())
+        rule = re.search(r"plural=([^;]+)", header)
+        self._rule = c2py(rule[1] if rule else "n != 1")
+        self._unread = files
+        self._reading = threading.Lock()
+
+    def gettext(self, text: str) -> str:
+        """The translation, or the text itself where there is none."""
+        if text not in self._words:
+            self._read_until(self._words, text)
+        return self._words.get(text, text)
+
+    def ngettext(self, one: str, many: str, n: int) -> str:
+        """The translation that the language has for this number of things."""
+        if one not in self._plurals:
+            self._read_until(self._plurals, one)
+        forms = self._plurals.get(one)
+        return forms[self._rule(n)] if forms is not None else one if n == 1 else many
+
+    def _read_until(self, known: dict[str, Any], text: str) -> None:
+        if self._unread:
+            with self._reading:  # a second thread waits, or it would take the file being read for one without the word
+                while self._unread and text not in known:
+                    self._read(self._unread[-1])
+                    self._unread.pop()
+
+    def _read(self, path: Path) -> str:
+        """Adds a file's words; what is empty stays English. Returns its header."""
+        text = path.read_text("utf-8").replace('"\n"', "")  # a long text may go on in the next lines
+        words = {_plain(key): _plain(said) for key, said in _ENTRY.findall("\n" + text)}
+        header = words.pop("", "")
+        self._words |= words
+        self._plurals |= {
+            _plain(key): [_plain(f) for f in _FORM.findall(forms)] for key, forms in _PLURAL.findall(text)
+        }
+        return header
+
+
+def catalogue_files(language: str) -> list[Path]:
+    """The .po files of a language."""
+    return sorted(asset("translations", language, "LC_MESSAGES").glob("*.po"))
+
+
+def _plain(text: str) -> str:
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), text) if "\\" in text else text
+
+
+_catalogue: Catalogue | None = None
 _language = "en"
 
 
@@ -20,10 +95,10 @@ def set_language(language: str) -> None:
     Raises:
         ValueError: not one of LANGUAGES.
     """
-    global _table, _language
+    global _catalogue, _language
     if language not in LANGUAGES:
         raise ValueError(f"unknown language {language!r}; there are {', '.join(LANGUAGES)}")
-    _table = {} if language == "en" else json.loads(asset("translations", f"{language}.json").read_text("utf-8"))
+    _catalogue = None if language == "en" else Catalogue(language)
     _language = language
 
 
@@ -33,8 +108,16 @@ def language() -> str:
 
 def tr(text: str, /, **values: Any) -> str:
     """``text`` in the language chosen, its ``{names}`` filled from values."""
-    said = _table.get(text, text)
+    catalogue = _catalogue
+    said = text if catalogue is None else catalogue.gettext(text)
     return said.format(**values) if values else said
+
+
+def tr_n(one: str, many: str, n: int, /, **values: Any) -> str:
+    """``tr`` for a number of things: ``tr_n("{n} box", "{n} boxes", len(boxes))``. ``{n}`` is filled in as well."""
+    catalogue = _catalogue
+    said = (one if n == 1 else many) if catalogue is None else catalogue.ngettext(one, many, n)
+    return said.format(n=n, **values)
 
 
 def said(error: BaseException) -> str:
@@ -42,3 +125,23 @@ def said(error: BaseException) -> str:
     if sentences := getattr(error, "sentences", None):
         return " ".join(tr(text, **values) if values else tr(text) for text, values in sentences)
     return str(error).strip() or type(error).__name__
+
+
+def explanation(name: str, folder: Path | None = None, language: str = "") -> str:
+    """An explanation's Markdown with its ``{names}`` still to be filled; empty where there is no such file.
+
+    Args:
+        name: of the file, such as ``roi.md``. It lies in a folder named like the language, in ``assets/explanations``.
+        folder: where else such folders are, for a panel of an installed package.
+        language: one of LANGUAGES instead of the one chosen. What it lacks is given in English.
+    """
+    return _explanation(name, folder, language or _language)
+
+
+@cache
+def _explanation(name: str, folder: Path | None, language: str) -> str:
+    for place in (asset("explanations"), folder):
+        for spoken in (language, "en"):
+            if place is not None and (path := place / spoken / name).is_file():
+                return path.read_text("utf-8")
+    return ""

@@ -2,7 +2,7 @@
 
 A panel is one module in ``explorer/panels`` (or one named by an installed package's entry point ``cv_explorer.panels``) with::
 
-    TITLE, CHAPTER, PAPER, EXPLAIN               words
+    TITLE, CHAPTER, PAPER                        words
     class Params, class View                     frozen dataclasses whose fields are made with knob(), ``__post_init__ = check``
     compute(frame, params, context) -> Trace     worker thread
     VIEWS = {name: view}                         GUI thread: view(result, view) -> Layout, or (Layout, Note, ...), by Params.show;
@@ -10,20 +10,26 @@ A panel is one module in ``explorer/panels`` (or one named by an installed packa
 
 and, only where it must::
 
+    EXPLAIN                                      the explanation, if it is not in ``NAME.md``
     draw(result, view) -> Figure                 in place of VIEWS
     notes(result, view) -> Iterable[Note]        sentences above the panes
-    explain(result, view) -> dict                what fills the names in EXPLAIN; asked for while somebody reads it
+    explain(result, view) -> dict                what fills the names in the explanation; asked for while somebody reads it
     tell(result, view, at) -> str                words for a place that the panes' Places found
     probe(result, view, spot) -> Probe | None    what is under the pointer, where Places do not say it
     pick(result, view, spot) -> dict | None      what a click sets, where it is not the dimension of the same name
     files(result, view) -> dict[str, bytes]      files of its own to save, such as detections as JSON
     links(result, view) -> tuple[Link, ...]      ways to other panels, in a menu under the picture
+
+The explanation is a Markdown file named like the module, ``assets/explanations/LANGUAGE/NAME.md``, with ``{names}`` for values. EXPLAIN
+may name another file that ends in ``.md``, or be the text itself. In an installed package the file is ``LANGUAGE/NAME.md`` beside the
+module; a language that is not there is given in English.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from math import isfinite
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol
 
@@ -34,7 +40,7 @@ from typing_extensions import TypeVar
 from explorer import pointing
 from explorer.figure import Asked, At, Extent, Figure, Layout, Note, Pane, Probe, Row, Spot
 from explorer.figure import Column as Rows
-from explorer.i18n import tr
+from explorer.i18n import explanation, tr
 
 if TYPE_CHECKING:
     import torch
@@ -371,6 +377,10 @@ class Panel:
     """A panel module, checked: what the engine and the window use.
 
     The functions that a panel may leave out have names that begin with ``own_``; the methods fill the gap.
+
+    Args:
+        explain: the explanation, or the name of its file, which ends in ``.md``.
+        folder: where the module lies; None for one that is in no file.
     """
 
     name: str
@@ -390,14 +400,15 @@ class Panel:
     own_pick: Callable[[Result, Any, Spot], dict[str, Any] | None] | None = None
     files: Callable[[Result, Any], dict[str, bytes]] | None = None
     links: Callable[[Result, Any], tuple[Link, ...]] | None = None
+    folder: Path | None = None
 
     @classmethod
     def from_module(cls, module: ModuleType) -> "Panel":
         """Reads a panel file.
 
         Raises:
-            ValueError: something a panel must have is missing, a field of Params or View has no default, or the views are not those
-                that ``Params.show`` offers.
+            ValueError: something a panel must have or the file that EXPLAIN names is missing, a field of Params or View has no default,
+                or the views are not those that ``Params.show`` offers.
         """
         name = module.__name__.rpartition(".")[2]
         for wanted in ("TITLE", "compute"):
@@ -417,12 +428,17 @@ class Panel:
             raise ValueError(f"the panel {name}: {', '.join(sorted(both))} is in both Params and View")
         if len(views) > 1 and ("show" not in knobs(params) or tuple(views) != knobs(params)["show"][1].choices):
             raise ValueError(f"the panel {name}: VIEWS and Params.show do not name the same views in the same order")
+        explain: str = getattr(module, "EXPLAIN", f"{name}.md")
+        file = getattr(module, "__file__", None)
+        folder = None if file is None else Path(file).parent
+        if hasattr(module, "EXPLAIN") and explain.endswith(".md") and not explanation(explain, folder):
+            raise ValueError(f"the panel {name} has no explanation {explain}")
         return cls(
             name=name,
             title=module.TITLE,
             chapter=getattr(module, "CHAPTER", ""),
             paper=getattr(module, "PAPER", ""),
-            explain=getattr(module, "EXPLAIN", ""),
+            explain=explain,
             params=params,
             view=view,
             compute=module.compute,
@@ -435,7 +451,15 @@ class Panel:
             own_pick=getattr(module, "pick", None),
             files=getattr(module, "files", None),
             links=getattr(module, "links", None),
+            folder=folder,
         )
+
+    @property
+    def explanation(self) -> str:
+        """Markdown in the language chosen, its ``{names}`` still to be filled from a figure's values; may be empty."""
+        if self.explain.endswith(".md"):
+            return explanation(self.explain, self.folder)
+        return tr(self.explain) if self.explain else ""
 
     def draw(self, result: Result, view: Any) -> Figure:
         """The figure of the view that is chosen, with the panel's notes and, for whoever asks, the values of its explanation."""

@@ -13,16 +13,6 @@ from explorer.panel import Context, Frame, Result, knob
 TITLE = "Picture"
 CHAPTER = "1 Pictures"
 PAPER = ""
-EXPLAIN = """
-**What a network sees** is a grid of numbers: for every pixel the amounts of red, green and blue light, each from 0 to 255.
-
-This picture has {width} × {height} pixels, so {count} numbers. Move the pointer over it to read them.
-
-The **histogram** counts how many pixels have each value. A picture that is too dark has all of them on the left; one that is
-overexposed piles up at 255. The mean values here are red {red:.0f}, green {green:.0f}, blue {blue:.0f}.
-
-**Luma** is brightness as the eye weighs it: Y = 0.299 R + 0.587 G + 0.114 B.
-"""
 
 NAMES = ("red", "green", "blue", "luma")
 COLOURS = ("#e0483e", "#2fa45a", "#3c7de0", 7)

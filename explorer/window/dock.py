@@ -346,7 +346,7 @@ class PanelDock(QDockWidget):
     def _fill_explanation(self) -> None:
         if self.panel is None or self.side.currentWidget() is not self._explain:
             return
-        text = tr(self.panel.explain).format_map(_Filled(self._figure_values))
+        text = self.panel.explanation.format_map(_Filled(self._figure_values))
         if self.panel.paper:
             text += f"\n\n*{self.panel.paper}*"
         if text != self._explained:

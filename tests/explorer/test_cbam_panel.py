@@ -20,7 +20,7 @@ from cvcore.attribution import grad_cam
 from cvcore.models.mobilenet import MobileNetV2CBAM, mobilenet_v2_cbam
 from cvcore.nn.cbam import CBAM
 from explorer.figure import Bars, Boxes, Curve, Figure, Heatmap, Lit, Pane, Points, Spot, Table, Text, Tiles
-from explorer.i18n import set_language
+from explorer.i18n import explanation, set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import cbam
 from explorer.panels.cbam import Params, Trace, View, ablation, compute, draw, files, pick, probe
@@ -693,10 +693,10 @@ def test_everything_draws_in_both_languages(language: str, show: str) -> None:
 
 
 def test_the_explanation_is_filled(usual: Result) -> None:
-    wanted = {name for _, name, _, _ in string.Formatter().parse(cbam.EXPLAIN) if name}
+    wanted = {name for _, name, _, _ in string.Formatter().parse(explanation("cbam.md")) if name}
     given = draw(usual, View()).values
     assert not wanted - given.keys()
-    assert "None" not in cbam.EXPLAIN.format_map(given)
+    assert "None" not in explanation("cbam.md").format_map(given)
 
 
 def test_files_hold_probabilities_and_weights() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from explorer.figure import Curve, Heatmap, Lit, Points, Spot, Table, Text, Tiles
+from explorer.i18n import explanation
 from explorer.panel import Cancelled, Frame, Panel, Result, Task
 from explorer.panels import compare
 from explorer.panels.compare import Params, View, compute, draw, pick, probe
@@ -120,7 +121,7 @@ def test_the_figure_shows_what_was_computed(rounded: Result) -> None:
     np.testing.assert_allclose(shown.values[0], trace.first[worst] - trace.second[worst])
     for name in figure.values:
         assert name in figure.values
-    compare.EXPLAIN.format_map(figure.values)
+    explanation("compare.md").format_map(figure.values)
 
 
 def test_clicks_choose_the_layer_and_the_channel(rounded: Result) -> None:

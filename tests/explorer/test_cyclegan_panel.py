@@ -23,7 +23,7 @@ from explorer.bundle.leaves import take_apart
 from explorer.bundle.restore import restore
 from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Image, Pane, Spot, Table, Text
-from explorer.i18n import set_language
+from explorer.i18n import explanation, set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import cyclegan
 from explorer.panels.cyclegan import Params, Trace, View, compute, draw, files, links, pick, probe, runs
@@ -174,7 +174,7 @@ def test_every_view_draws_and_explains(show: str, language: str, network: nn.Mod
     figure = draw(result, View())
     every = keys(figure)
     assert len(set(every)) == len(every)
-    wanted = {name for _, name, _, _ in string.Formatter().parse(cyclegan.EXPLAIN) if name}
+    wanted = {name for _, name, _, _ in string.Formatter().parse(explanation("cyclegan.md")) if name}
     assert not wanted - figure.values.keys() - {"cycle"}
     for one in figure.panes():
         found = probe(result, View(), Spot(one.key, "", 3.0, 3.0))

@@ -5,27 +5,23 @@ import builtins
 import json
 import re
 import string
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import polib
 import pytest
 
-from cvcore import foreign, zoo
 from cvcore.assets import asset
-from cvcore.download import errors
-from cvcore.sentence import SentenceError
 from explorer import i18n
-from explorer.own_networks.trial import PRESETS
-from explorer.panel import Knob, knobs
 from explorer.registry import find_panels
-from explorer.widgets.actions import ACTIONS
+from tools import words
+from tools.words import COLLECTORS, WORD, Words, called
 
-ROOT = Path(i18n.__file__).parent
 LANGUAGES = [language for language in i18n.LANGUAGES if language != "en"]
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 ADDRESS = re.compile(r"\w+://\S+")
-WORD = re.compile(r"[^\W\d_]{2,}")
 NAMES = {"CV", "Explorer"}
 SAME_IN_CHINESE = {"NMS", "Soft", "Softer", "DIoU"}
 """Parts of methods' names, which Chinese papers leave as they are."""
@@ -50,109 +46,26 @@ LOGGERS = {"log", "logger", "logging", "warnings"}
 
 
 @cache
-def sources() -> dict[Path, ast.Module]:
-    return {path.relative_to(ROOT): ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))}
+def entries(language: str) -> list[polib.POEntry]:
+    """Every entry of the files of a language, read with another reader than the program's."""
+    return [entry for path in i18n.catalogue_files(language) for entry in polib.pofile(str(path))]
 
 
-def called(node: ast.Call) -> str:
-    match node.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-    return ""
+def forms(entry: polib.POEntry) -> Iterator[tuple[str, str]]:
+    """Each English text of an entry with its translations."""
+    if not entry.msgid_plural:
+        yield entry.msgid, entry.msgstr
+    for said in entry.msgstr_plural.values():
+        yield entry.msgid_plural, said
 
 
-def constants(node: ast.AST) -> Iterator[str]:
-    """The strings an expression can be: itself, or the arms of a condition."""
-    match node:
-        case ast.Constant(value=str(text)):
-            yield text
-        case ast.IfExp(body=body, orelse=orelse):
-            yield from constants(body)
-            yield from constants(orelse)
-        case ast.BoolOp(values=values):
-            for value in values:
-                yield from constants(value)
+def pairs(language: str) -> list[tuple[str, str]]:
+    return [pair for entry in entries(language) for pair in forms(entry)]
 
 
-def calls() -> Iterator[tuple[Path, ast.Call]]:
-    for path, tree in sources().items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                yield path, node
-
-
-@cache
-def said_by_tr() -> dict[str, str]:
-    """Keys of every ``tr("...")``, the program's actions and its stages, with where each is said."""
-    words = {}
-    for path, call in calls():
-        if called(call) == "tr" or (called(call) in ("stage", "Stage") and call.args):
-            words |= dict.fromkeys(constants(call.args[0]), f"{path}:{call.lineno}")
-    for action in ACTIONS:
-        words |= {action.text: f"action {action.name}", action.group: f"action {action.name}"}
-    pictures = json.loads(asset("pictures", "pictures.json").read_text("utf-8"))
-    return words | {picture["title"]: "pictures.json" for picture in pictures}
-
-
-def words_of_knob(name: str, knob: Knob) -> Iterator[str]:
-    if knob.kind == "hidden":
-        return
-    yield knob.label or name.replace("_", " ").capitalize()
-    yield from filter(None, (knob.help, knob.unit, *knob.columns))
-    if knob.kind == "choice" and not callable(knob.choices):
-        yield from knob.choices
-
-
-@cache
-def said_by_panels() -> dict[str, str]:
-    """Titles, chapters, explanations and knobs of the program's own panels, with whose each is."""
-    words = {}
-    for panel in find_panels().panels.values():
-        if panel.compute.__module__.startswith("explorer.panels."):
-            own = list(filter(None, (panel.title, panel.chapter, panel.explain)))
-            for kind in (panel.params, panel.view):
-                for name, (_, knob) in knobs(kind).items():
-                    own += words_of_knob(name, knob)
-            words |= dict.fromkeys(own, f"panel {panel.name}")
-    return words
-
-
-@cache
-def said_by_weights() -> dict[str, str]:
-    """Sentences of errors in cvcore's zoo and downloads, and what is shown of the cards."""
-    words = {}
-    core = Path(zoo.__file__).parent.parent
-    for path in (*core.glob("zoo/*.py"), *core.glob("download/*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and node.args:
-                name = called(node)
-                known = (
-                    vars(errors).get(name) or vars(zoo).get(name) or (SentenceError if name == "PastTheEnd" else None)
-                )
-                if name == "__init__" or (isinstance(known, type) and issubclass(known, SentenceError)):
-                    words |= dict.fromkeys(constants(node.args[0]), f"{path.name}:{node.lineno}")
-    for card in zoo.cards().values():
-        shown = (card.title, card.task, card.licence, card.source, card.terms)
-        words |= dict.fromkeys(filter(None, shown), f"card {card.name}")
-    return words
-
-
-@cache
-def said_by_own_networks() -> dict[str, str]:
-    """Sentences about the user's own networks, and the usual ways to prepare pictures for one."""
-    words = {preset.name: "preset" for preset in PRESETS}
-    for path in (*Path(foreign.__file__).parent.rglob("*.py"), *ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and called(node) in ("ModelError", "WeightsMisfitError"):
-                words |= dict.fromkeys(
-                    (text for one in node.args[:2] for text in constants(one)), f"{path.name}:{node.lineno}"
-                )
-    return words
-
-
-@cache
-def table(language: str) -> dict[str, str]:
-    return json.loads(asset("translations", f"{language}.json").read_text("utf-8"))
+def explanations(language: str) -> dict[str, str]:
+    folder = asset("explanations", language)
+    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.md"))}
 
 
 def placeholders(text: str) -> set[str]:
@@ -164,24 +77,36 @@ def test_every_panel_loads() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("collect", [said_by_tr, said_by_panels, said_by_weights, said_by_own_networks])
-def test_everything_said_is_translated(language: str, collect: Callable[[], dict[str, str]]) -> None:
+@pytest.mark.parametrize("collect", COLLECTORS)
+def test_everything_said_is_translated(language: str, collect: Callable[[], Words]) -> None:
     said = collect()
     assert said
-    missing = {text: where for text, where in said.items() if WORD.search(text) and text not in table(language)}
-    assert not missing, json.dumps(missing, indent=1, ensure_ascii=False)
+    translated = {entry.msgid for entry in entries(language) if entry.translated()}
+    missing = {text: sorted(word.files) for text, word in said.items() if WORD.search(text) and text not in translated}
+    assert not missing, "python -m tools.words: " + json.dumps(missing, indent=1, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_half_translated(language: str) -> None:
+    assert not [entry.msgid for entry in entries(language) if entry.fuzzy or not entry.translated() or entry.msgctxt]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_word_has_one_place(language: str) -> None:
+    texts = [entry.msgid for entry in entries(language)]
+    assert sorted(texts) == sorted(set(texts))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_translations_fill_in_the_same_values(language: str) -> None:
-    wrong = {text: said for text, said in table(language).items() if placeholders(text) != placeholders(said)}
+    wrong = {text: said for text, said in pairs(language) if placeholders(text) != placeholders(said)}
     assert not wrong, json.dumps(wrong, indent=1, ensure_ascii=False)
 
 
 def test_chinese_is_chinese() -> None:
     sentences = {
         text: said
-        for text, said in table("zh_CN").items()
+        for text, said in pairs("zh_CN") + list(zip(*(explanations(x).values() for x in ("en", "zh_CN")), strict=True))
         if len(set(WORD.findall(re.sub(r"{[^}]*}", "", text))) - SAME_IN_CHINESE) > 1
     }
     english = {text: said for text, said in sentences.items() if not CHINESE.search(said)}
@@ -190,21 +115,72 @@ def test_chinese_is_chinese() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_translation_is_stale(language: str) -> None:
-    """A key that no source, panel or action says any more has to go; what is said through a variable is a literal somewhere."""
-    literals = {
-        node.value
-        for tree in sources().values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    used = literals | {text.capitalize() for text in literals} | said_by_tr().keys() | said_by_panels().keys()
-    used |= said_by_weights().keys() | said_by_own_networks().keys()
-    assert not sorted(table(language).keys() - used)
+    """A text that no source, panel or action says any more has to go; what is said through a variable is a literal somewhere."""
+    stale = {entry.msgid for entry in entries(language)} - words.literals().keys() - words.said().keys()
+    assert not sorted(stale), "python -m tools.words takes them out"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_translations_are_sorted(language: str) -> None:
-    assert list(table(language)) == sorted(table(language)), "keep the file sorted by key"
+def test_the_files_are_as_the_tool_leaves_them(language: str) -> None:
+    """Sorted, each word in the file of its panel, with where it is said."""
+    found = {path.stem: path.read_text("utf-8") for path in i18n.catalogue_files(language)}
+    wanted = words.brought_up_to_date(language)
+    assert sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)) == [], (
+        "run: python -m tools.words"
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_program_reads_what_other_programs_read(language: str) -> None:
+    catalogue = i18n.Catalogue(language)
+    for entry in entries(language):
+        if entry.msgid_plural:
+            assert catalogue.ngettext(entry.msgid, entry.msgid_plural, 7) in entry.msgstr_plural.values()
+        else:
+            assert catalogue.gettext(entry.msgid) == entry.msgstr
+
+
+# -- explanations
+
+
+def test_every_panel_is_explained_in_every_language() -> None:
+    panels = words.own_panels()
+    for language in i18n.LANGUAGES:
+        assert sorted(explanations(language)) == sorted(panels)
+        i18n.set_language(language)
+        assert {name: panel.explanation for name, panel in panels.items()} == explanations(language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_explanations_fill_in_the_same_values_in_the_same_format(language: str) -> None:
+    for name, text in explanations("en").items():
+        fields = [sorted({part[1:] for part in string.Formatter().parse(one) if part[1]})
+                  for one in (text, explanations(language)[name])]  # fmt: skip
+        assert fields[0] == fields[1], name
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_explanations_have_the_same_parts(language: str) -> None:
+    """Paragraphs, headings, lists and formulas stand in the same order."""
+    for name, text in explanations("en").items():
+        assert parts(text) == parts(explanations(language)[name]), name
+
+
+def parts(text: str) -> list[list[str]]:
+    """Of each paragraph its headings, list items and bold words."""
+    marks = re.compile(r"^(?:#+|[-*]|\d+\.)(?= )|\*\*", re.MULTILINE)
+    return [marks.findall(one) for one in text.split("\n\n")]
+
+
+def test_an_explanation_beside_a_module_is_found(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "mine.md").write_text("**Mine** {a}", "utf-8")
+    i18n.set_language("zh_CN")
+    assert i18n.explanation("mine.md", tmp_path) == "**Mine** {a}"
+    assert i18n.explanation("mine.md") == ""
+
+
+# -- words that go past tr
 
 
 def plain_words(node: ast.AST) -> str:
@@ -223,7 +199,7 @@ def plain_words(node: ast.AST) -> str:
     return ""
 
 
-def shown_arguments(path: Path, call: ast.Call, errors: set[str]) -> list[ast.expr]:
+def shown_arguments(path: str, call: ast.Call, errors: set[str]) -> list[ast.expr]:
     name = called(call)
     if name in QT_CALLS:
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
@@ -232,19 +208,21 @@ def shown_arguments(path: Path, call: ast.Call, errors: set[str]) -> list[ast.ex
         return [argument for i, argument in enumerate(call.args) if i in QT_CALLS[name]]
     if name in errors:
         return call.args[:1]
-    if path.parts[0] == "panels" and name[:1].isupper():
+    if path.startswith("explorer/panels/") and name[:1].isupper():
         shown = [argument for i, argument in enumerate(call.args) if i in FIGURE_CALLS.get(name, ())]
         return shown + [keyword.value for keyword in call.keywords if keyword.arg in FIGURE_KEYWORDS]
     return []
 
 
-def untranslated(path: Path, tree: ast.Module, errors: set[str]) -> list[str]:
+def untranslated(path: str, tree: ast.Module, errors: set[str]) -> list[str]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             text = " ".join(map(plain_words, shown_arguments(path, node, errors)))
-            words = set(WORD.findall(ADDRESS.sub("", text))) - UNITS - NAMES
-            if words and not CHINESE.search(text):  # the language menu says its name in both
+            # The language menu says the names of languages in themselves.
+            if set(WORD.findall(ADDRESS.sub("", text))) - UNITS - NAMES and not CHINESE.search(
+                text
+            ):  # the language menu says its name in both
                 found.append(f"{path}:{node.lineno} {called(node)}: {text.strip()}")
     return found
 
@@ -253,14 +231,15 @@ def test_no_words_reach_a_person_without_tr() -> None:
     # An exception of the program's own that is raised with a translated sentence somewhere speaks to a person everywhere.
     errors = {
         called(call)
-        for _, call in calls()
+        for _, call in words.calls("explorer/")
         if called(call).endswith("Error")
         and not hasattr(builtins, called(call))
         and call.args
         and isinstance(call.args[0], ast.Call)
         and called(call.args[0]) == "tr"
     }
-    found = [line for path, tree in sources().items() for line in untranslated(path, tree, errors)]
+    own = {path: tree for path, tree in words.sources().items() if path.startswith("explorer/")}
+    found = [line for path, tree in own.items() for line in untranslated(path, tree, errors)]
     assert not found, "\n".join(found)
 
 
@@ -281,7 +260,7 @@ def test_no_words_reach_a_person_without_tr() -> None:
     ],
 )
 def test_the_search_finds_what_it_should(path: str, code: str, count: int) -> None:
-    assert len(untranslated(Path(path), ast.parse(code), {"SaveError"})) == count
+    assert len(untranslated(f"explorer/{path}", ast.parse(code), {"SaveError"})) == count
 
 
 def test_languages_switch_and_fill_in() -> None:
@@ -299,3 +278,88 @@ def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(ValueError, match="klingon"):
         i18n.set_language("klingon")
     assert i18n.language() == "en"
+
+
+def test_numbers_of_things() -> None:
+    assert i18n.tr_n("{n} box of {all}", "{n} boxes of {all}", 1, all=3) == "1 box of 3"
+    assert i18n.tr_n("{n} box of {all}", "{n} boxes of {all}", 0, all=3) == "0 boxes of 3"
+    i18n.set_language("zh_CN")
+    assert i18n.tr_n("not a key", "not keys", 2) == "not keys"
+
+
+def files_of(folder: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> i18n.Catalogue:
+    for name, text in texts.items():
+        (folder / f"{name}.po").write_text(
+            'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=n>1;\\n"\n\n' + text, "utf-8"
+        )
+    monkeypatch.setattr(i18n, "catalogue_files", lambda language: sorted(folder.glob("*.po")))
+    return i18n.Catalogue("any")
+
+
+def test_a_translators_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrapped lines, escapes, plurals, comments, what is empty and what is put aside."""
+    text = """
+# by hand
+#: a.py:1
+msgid ""
+"A long "
+"text"
+msgstr ""
+"Ein "
+"Text"
+
+msgid "say \\"a\\"\\n\\tb \\\\n"
+msgstr "\\"A\\"\\n\\tB \\\\n"
+
+#, python-brace-format
+msgid "{n} box"
+msgid_plural "{n} boxes"
+msgstr[0] "{n} Kiste"
+msgstr[1] "{n} Kisten"
+
+msgid "empty"
+msgstr ""
+
+#~ msgid "gone"
+#~ msgstr "weg"
+"""
+    catalogue = files_of(tmp_path, monkeypatch, shell=text)
+    assert catalogue.gettext("A long text") == "Ein Text"
+    assert catalogue.gettext('say "a"\n\tb \\n') == '"A"\n\tB \\n'
+    assert [catalogue.ngettext("{n} box", "{n} boxes", n) for n in (0, 1, 2)] == [
+        "{n} Kiste",
+        "{n} Kiste",
+        "{n} Kisten",
+    ]
+    assert catalogue.gettext("empty") == "empty"
+    assert catalogue.gettext("gone") == "gone"
+    assert catalogue.gettext("") == ""
+
+
+def test_a_panels_words_are_read_when_asked_for_from_any_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = files_of(
+        tmp_path,
+        monkeypatch,
+        shell='msgid "a"\nmsgstr "A"\n',
+        **{f"panel{i}": f'msgid "{i}"\nmsgstr "n{i}"\n' for i in range(9)},
+    )
+    read: list[str] = []
+    whole = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, *how: read.append(path.stem) or whole(path, *how))
+    assert catalogue.gettext("a") == "A"
+    assert read == []
+    start, found = threading.Barrier(8), []
+
+    def ask() -> None:
+        start.wait()
+        found.append([catalogue.gettext(str(i)) for i in range(9)])
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[f"n{i}" for i in range(9)]] * 8
+    assert sorted(read) == [f"panel{i}" for i in range(9)]

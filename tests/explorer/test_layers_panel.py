@@ -17,7 +17,7 @@ from cvcore.assets import asset
 from cvcore.attribution import grad_cam
 from cvcore.receptive_field import effective_receptive_field, receptive_field
 from explorer.figure import Bars, Boxes, Figure, Handles, Heatmap, Lit, Pane, Spot, Table, Tiles
-from explorer.i18n import set_language
+from explorer.i18n import explanation, set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import layers
 from explorer.panels.layers import Params, Trace, View, compute, draw, pick, probe
@@ -98,7 +98,7 @@ def test_it_is_a_whole_panel() -> None:
     panel = Panel.from_module(layers)
     assert panel.name == "layers"
     assert panel.title
-    assert panel.explain
+    assert panel.explanation
     assert panel.paper
     assert panel.probe
     assert panel.pick
@@ -464,7 +464,7 @@ def test_signed_layers_get_colours_with_zero_in_the_middle() -> None:
 
 def test_every_name_in_the_explanation_is_filled(usual: Result) -> None:
     for result in (usual, run(Params(layer="features.18", size=64, position=(3.0, 3.0), grad_cam=True))):
-        said = layers.EXPLAIN.format_map(draw(result, View()).values)
+        said = explanation("layers.md").format_map(draw(result, View()).values)
         assert "{" not in said
         assert result.trace.layer in said
 

@@ -398,7 +398,7 @@ def test_every_way_of_showing_is_drawn(show: str, loss: str) -> None:
     assert figure.notes
     for handles in marks_of(figure, Handles):
         assert handles.value == getattr(result.trace, handles.field)
-    filled = PANEL.explain.format_map(figure.values)
+    filled = PANEL.explanation.format_map(figure.values)
     assert "{" not in filled
     assert f"{result.trace.loss[CIOU]:.3f}" in filled
 

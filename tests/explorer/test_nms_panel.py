@@ -16,7 +16,7 @@ from cvcore.ops.boxes import box_iou
 from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Lit, Pane, Points, Spot, Table, Text
 from explorer.files.coco_images import image_number
-from explorer.i18n import set_language, tr
+from explorer.i18n import explanation, set_language
 from explorer.panel import Frame, Panel, Result, Task
 from explorer.panels import nms
 from explorer.panels.nms import controls
@@ -294,7 +294,7 @@ def test_every_step_can_be_drawn_in_every_language(computer: Computer, street: F
         for step in range(0, result.trace.timeline.steps + 1, 3):
             figure = PANEL.draw(result, View(step=step, removed=True, captions=ALL_CAPTIONS))
             assert len(mark(figure, "method1", Boxes, "boxes").xyxy) == len(result.trace.scene)
-            nms.EXPLAIN.format_map(_Filled(figure.values))
+            explanation("nms.md").format_map(_Filled(figure.values))
 
 
 @pytest.mark.parametrize("below", BELOW)
@@ -405,7 +405,7 @@ def test_the_explanation_is_filled(computer: Computer) -> None:
     result = computed(computer, replace(HAND, method_2="Weighted NMS"))
     for language in ("en", "zh_CN"):
         set_language(language)
-        text = tr(nms.EXPLAIN)
+        text = explanation("nms.md")
         for view in (View(), View(box=0), View(box=1), View(box=3)):
             filled = text.format_map(_Filled(PANEL.draw(result, view).values))
             assert filled.count("–") <= 1  # how many boxes a box that is not kept is the mean of

@@ -39,10 +39,10 @@ from explorer.figure import (
     Table,
     Text,
 )
-from explorer.i18n import set_language
+from explorer.i18n import explanation, set_language
 from explorer.panel import Frame, Panel, Result, Task
 from explorer.panels import pose
-from explorer.panels.pose import EXPLAIN, Params, Trace, View, compute, draw, files, pick, probe
+from explorer.panels.pose import Params, Trace, View, compute, draw, files, pick, probe
 from explorer.panels.pose.controls import (
     ALONE,
     BY_PERSON,
@@ -663,13 +663,13 @@ def test_keypoints_not_found_are_zero_in_files() -> None:
 
 @pytest.mark.parametrize("show", [PEOPLE, STEPS, STAGES, TARGETS])
 def test_the_explanation_is_filled(show: str) -> None:
-    names = {name for _, name, _, _ in string.Formatter().parse(EXPLAIN) if name}
+    names = {name for _, name, _, _ in string.Formatter().parse(explanation("pose.md")) if name}
     result = run(show=show)
     view = View(step=20)
     given = draw(result, view).values
     missing = names - set(given)
     assert missing <= (set() if show == STEPS else {"pair", "integral"})
-    assert "{" not in EXPLAIN.format_map(dict.fromkeys(names, 0) | dict(given))
+    assert "{" not in explanation("pose.md").format_map(dict.fromkeys(names, 0) | dict(given))
 
 
 def test_remembered_settings_are_read_back() -> None:

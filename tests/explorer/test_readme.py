@@ -39,7 +39,7 @@ def test_the_panel_of_the_readme_finds_an_edge(example: Panel) -> None:
     assert len(set(rows)) == 20
     # The central difference over a step that a mean over three pixels made a ramp.
     assert heat.values[20].max() == pytest.approx(1 / 3, abs=1e-5)
-    assert example.explain.format(**figure.values)
+    assert example.explanation.format(**figure.values)
 
 
 def test_the_panel_of_the_readme_probes(example: Panel) -> None:

@@ -17,10 +17,10 @@ from cvcore.assets import asset
 from cvcore.ops.letterbox import Letterbox
 from cvcore.ops.roi import roi_align, roi_pool
 from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Pane, Points, Segments, Spot, Table
-from explorer.i18n import set_language, tr
+from explorer.i18n import explanation, set_language
 from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
 from explorer.panels import roi
-from explorer.panels.roi import EXPLAIN, Params, Trace, View, compute, draw, pick, probe
+from explorer.panels.roi import Params, Trace, View, compute, draw, pick, probe
 from explorer.panels.roi.controls import (
     ALL_BINS,
     BACKBONE,
@@ -143,9 +143,9 @@ def test_the_explanation_is_filled_with_the_bins_own_numbers(language: str, para
     try:
         result = run(params)
         figure = draw(result, View(row=2, column=5))
-        wanted = {name for _, name, _, _ in string.Formatter().parse(tr(EXPLAIN)) if name}
+        wanted = {name for _, name, _, _ in string.Formatter().parse(explanation("roi.md")) if name}
         assert wanted <= set(figure.values)
-        assert tr(EXPLAIN).format_map(figure.values)
+        assert explanation("roi.md").format_map(figure.values)
     finally:
         set_language("en")
     x, said = result.trace.pool.x, dict[str, Any](figure.values)

@@ -1,6 +1,5 @@
 """Everything that should not happen during a soak: errors in the log, uncaught exceptions, Qt's and Python's warnings, connections."""
 
-import json
 import logging
 import re
 import socket
@@ -12,10 +11,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+import polib
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
-from cvcore.assets import asset
 from cvcore.sentence import SentenceError
+from explorer.i18n import catalogue_files
 
 QUIET = (
     "This plugin does not support propagateSizeHints",  # the offscreen platform says so of every call it does not have
@@ -119,8 +119,13 @@ class _Handler(logging.Handler):
 
 def known_sentences() -> re.Pattern[str]:
     """Matches every sentence the program has, in both languages, with anything in its {places}."""
-    words: dict[str, str] = json.loads(asset("translations", "zh_CN.json").read_text("utf-8"))
-    sentences = [one for pair in words.items() for one in pair if one.rstrip().endswith((".", "。"))]
+    entries = [entry for path in catalogue_files("zh_CN") for entry in polib.pofile(str(path))]
+    words = [
+        one
+        for entry in entries
+        for one in (entry.msgid, entry.msgid_plural, entry.msgstr, *entry.msgstr_plural.values())
+    ]
+    sentences = [one for one in words if one.rstrip().endswith((".", "。"))]
     # A place may be empty of nothing, but not all there is: "{why}." would match any sentence.
     long = [one for one in sentences if len(re.sub(r"\{[^}]*\}", "", one)) > 4]
     return re.compile("|".join(re.sub(r"\\\{.*?\\\}", ".+?", re.escape(one)) for one in long), re.DOTALL)

@@ -5,11 +5,9 @@ from explorer.panels.cbam.drawing import draw
 from explorer.panels.cbam.pointer import pick, probe
 from explorer.panels.cbam.saving import files
 from explorer.panels.cbam.trace import Trace, compute
-from explorer.panels.cbam.words import EXPLAIN
 
 __all__ = [
     "CHAPTER",
-    "EXPLAIN",
     "PAPER",
     "TITLE",
     "Params",

@@ -10,55 +10,9 @@ from explorer.panels.cbam.selection import cell_of, class_names, shape_words
 from explorer.panels.cbam.trace import Trace
 from explorer.views import networks
 
-EXPLAIN = """
-**A network that weighs what it sees.** {network} has {count} attention blocks (CBAM). Each gets a map F of features and multiplies it
-twice with weights between 0 and 1. It adds no features: it turns some of them down. The chosen block, **{block}**, gets
-{shape} (channels × rows × columns).
-
-**Channel attention: what.** One weight for each channel, the same everywhere in the picture:
-
-Mc(F) = σ( MLP(AvgPool(F)) + MLP(MaxPool(F)) )
-
-Channel {channel} has a mean of {average:.3g} and a maximum of {maximum:.3g}. The shared MLP makes {from_average:.3g} and
-{from_maximum:.3g} of the means and maxima of all channels; σ({logit:.3g}) = **{gate:.3f}**. The weights of all channels go from
-{least:.2f} to {most:.2f}.
-
-**Why mean and maximum?** The mean tells how much of a pattern there is in the whole picture, the maximum whether it is anywhere at all.
-A small bird moves the mean of its channel little and the maximum a lot. In the paper both together do better than each alone.
-
-**Reduction.** The MLP goes from {channels} numbers down to {hidden} and up again: {weights} weights. Without this narrow part there
-would be 2 · {channels}² = {full}.
-
-**Spatial attention: where.** One weight for each position, the same in all channels:
-
-Ms(F′) = σ( f⁷ˣ⁷([max over the channels; mean over the channels]) )
-
-At column {column}, row {row} the maximum is {map_maximum:.3g}, the mean {map_mean:.3g}; the learnt {kernel} × {kernel} convolution and its
-batch norm make {map_logit:.3g} of the cells around, σ of it is **{map_gate:.3f}**. The weights go from {map_least:.2f} to {map_most:.2f}.
-
-**Look at the numbers, not only at the colours.** Each map has its own colours unless you switch that off. A gate between 0.80 and 0.90
-hardly chooses, however bright its map is.
-
-**A dark place is not an unimportant one.** In the built-in network every weight began near 0.88, and in most blocks they stayed close to
-it. The last block chooses most, and often it gives the thing itself *smaller* weights than its surroundings. Nobody told the network
-where to look: it found what lowered its loss, and the layers that follow know what to expect.
-
-**Off or mean?** *Off* weighs everything by 1: the map then is larger than the network was trained with, and the prediction suffers
-from that alone. *Mean* weighs everything by the mean of the gate: the size stays, and only the choice is lost. The difference
-between the two shows how much of the harm comes from the choice.
-
-**Attention is not Grad-CAM.** Attention is a part of the network: what it weighs, whatever the class. Grad-CAM is a question asked
-afterwards: which places raise the score of one class? They may look alike, and they need not.
-
-**Does it help?** {ablation}
-
-**Trained on** {training}. **Measured:** {score}. It knows these classes only: of anything else it says the
-class that is least unlike. Where it is wrong or unsure, its attention proves nothing either: it shows what was weighed, not what is true.
-"""
-
 
 def values(result: Result, view: View) -> dict[str, object]:
-    """What fills the names in EXPLAIN."""
+    """What fills the explanation."""
     trace: Trace = result.trace
     card, block, channel = networks.card(result.task.params.network), trace.block, trace.channel
     row, column = cell_of(result, view)

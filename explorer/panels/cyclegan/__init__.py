@@ -5,11 +5,9 @@ from explorer.panels.cyclegan.drawing import draw
 from explorer.panels.cyclegan.pointer import links, pick, probe
 from explorer.panels.cyclegan.saving import files
 from explorer.panels.cyclegan.trace import Trace, compute
-from explorer.panels.cyclegan.words import EXPLAIN
 
 __all__ = [
     "CHAPTER",
-    "EXPLAIN",
     "PAPER",
     "TITLE",
     "Params",

@@ -4,9 +4,8 @@ from explorer.panels.losses.controls import Params, View
 from explorer.panels.losses.drawing import draw
 from explorer.panels.losses.pointer import pick, probe
 from explorer.panels.losses.trace import Trace, compute
-from explorer.panels.losses.words import EXPLAIN
 
-__all__ = ["CHAPTER", "EXPLAIN", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
+__all__ = ["CHAPTER", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
 
 TITLE = "Losses"
 CHAPTER = "3 Object detection"

@@ -4,49 +4,6 @@ from explorer.i18n import tr
 from explorer.panels.losses.controls import LOSSES, PICTURE_SIZE
 from explorer.panels.losses.trace import Trace
 
-EXPLAIN = """
-**A detector learns where things are** by a loss that compares its box with the true one. Drag the white *predicted* and the yellow
-*target* box. L1 and L2 here count in units of {unit}; the IoU family has no unit.
-
-**Coordinates.** With d the differences of the four coordinates, {differences}:
-
-- L1 = Σ |d| = **{l1:.3f}**: the same gradient near and far, so it overshoots at the end.
-- L2 = Σ d² = **{l2:.3f}**: its gradient grows with the error; one far box outweighs all others.
-- smooth L1 = Σ d² / 2β where |d| < β = {beta:.2f}, else |d| − β/2 = **{smooth:.3f}**: L2 near, L1 far.
-
-None of them sees a box: the four sides are pulled one by one, and the same loss can mean much or little overlap.
-
-**IoU** = |A ∩ B| / |A ∪ B| = {intersection:.3f} / {union:.3f} = {iou:.3f}. The loss is 1 − IoU = **{iou_loss:.3f}**. Boxes that do not
-meet have IoU 0 wherever they are: no gradient, and the box stands still.
-
-**GIoU** takes away the empty part of the smallest box C around both: IoU − (|C| − |A ∪ B|) / |C|, with |C| = {enclosing:.3f}. The loss is
-**{giou_loss:.3f}**. Boxes apart are pulled together, at first by growing. With one box inside the other C is the outer box, and
-nothing is left of it but IoU.
-
-**DIoU** takes away the distance of the centres instead: IoU − ρ² / c² with ρ² = {rho2:.3f} and c the diagonal of C, c² = {c2:.3f}. The
-loss is **{diou_loss:.3f}**. It pulls the centre to the target's from wherever it is.
-
-**CIoU** also takes away αv, v = 4/π² (atan w′/h′ − atan w/h)² = {v:.4f}, with w′ and h′ the sides of the target, and
-α = v / (1 − IoU + v) = {alpha:.3f}. The loss is **{ciou_loss:.3f}**. v compares shapes: boxes apart begin to take the target's shape on
-their way, which DIoU does not care about before they meet.
-
-**Arrows** show where gradient descent moves each of the four sides: −∂L/∂x1, −∂L/∂y1, −∂L/∂x2, −∂L/∂y2, per
-target size. A dot without an arrow has no gradient. An arrow as long as the target's size is a gradient of
-{arrow:.1f}; longer ones are cut there.
-
-**Descent, made comparable.** All boxes start at the white one. Each step moves the four sides by −η (2 − IoU) ∂L, in units of the target's
-size √(w′h′), as Zheng et al. do; the learning rate η is the same for all and falls to 0 along a half cosine. Each loss is multiplied
-by one constant so that its gradient is 1 for a square box off by a quarter of its sides: {constants}. So all are equally strong at a
-near miss, and what differs is their form. Close to the target the gradient of L1 and of the IoU family does not fade, so their boxes
-shake until the learning rate is small.
-
-**Small boxes.** YOLO multiplies the loss by (2 − w h) × 1.5, with w and h as parts of the picture; here that is {size_weight:.2f}. Let
-L1 and L2 count in the picture's side to see why: a small box then has a small loss and hardly moves. IoU does not change when boxes and
-picture are enlarged together.
-
-**Try:** one box inside the other: GIoU is IoU. Same centre, other shape: DIoU is IoU. Then see where each loss arrives from everywhere.
-"""
-
 
 def said(value: float, digits: int = 2) -> str:
     """A number with so many decimals and a true minus sign."""

@@ -5,11 +5,9 @@ from explorer.panels.pose.drawing import draw
 from explorer.panels.pose.pointer import links, pick, probe
 from explorer.panels.pose.saving import files
 from explorer.panels.pose.trace import Trace, compute
-from explorer.panels.pose.words import EXPLAIN
 
 __all__ = [
     "CHAPTER",
-    "EXPLAIN",
     "PAPER",
     "TITLE",
     "Params",

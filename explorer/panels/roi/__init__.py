@@ -4,9 +4,8 @@ from explorer.panels.roi.controls import Params, View
 from explorer.panels.roi.drawing import draw
 from explorer.panels.roi.pointer import pick, probe
 from explorer.panels.roi.trace import Trace, compute
-from explorer.panels.roi.words import EXPLAIN
 
-__all__ = ["CHAPTER", "EXPLAIN", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
+__all__ = ["CHAPTER", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
 
 TITLE = "RoI Pool and RoI Align"
 CHAPTER = "3 Object detection"

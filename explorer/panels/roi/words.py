@@ -8,44 +8,6 @@ from explorer.panels.roi.error import SHIFTS
 from explorer.panels.roi.selection import Selection, align_contribution, feature_map, off, outputs
 from explorer.panels.roi.trace import Trace
 
-EXPLAIN = """
-**A detector's second stage** needs a table of one size, {bins} × {bins}, from a region of any size. The region lies at
-real-valued places, the feature map has whole cells of {stride} pixels of the input ({cell:.1f} of the picture). The two
-operators differ in what they do about that.
-
-**RoI Pool** ([Fast R-CNN](https://arxiv.org/abs/1504.08083)) rounds twice. Here for x of the chosen bin, row {row}, column j
-= {column}:
-
-1. The region's ends: x₁ = {x1:.2f} → **{start}**, x₂ = {x2:.2f} → **{end}**, both included: {end} − {start} + 1 = {length}
-   cells.
-2. The bin's edges: ⌊{start} + j · {length}/{bins}⌋ = ⌊{low:.2f}⌋ = **{first}**, ⌈{start} + (j + 1) · {length}/{bins}⌉ =
-   ⌈{high:.2f}⌉ = **{stop}**. It reads columns {first} to {last}, though the bin belongs at {real0:.2f} to {real1:.2f}.
-
-Its output is the maximum of these cells, **{pool:.4g}**. All gradient goes to the one cell that was largest. Left and right
-edge of this bin are {off0:+.1f} and {off1:+.1f} pixels of the picture from where they belong.
-
-**RoI Align** ([Mask R-CNN](https://arxiv.org/abs/1703.06870)) rounds nothing. The same bin begins at x₁ − {shift} + j (x₂ −
-x₁)/{bins} = {align0:.2f} and is {align_width:.2f} cells wide. In it lie {points} sampling points; the chosen one is at x =
-{px:.2f}, y = {py:.2f}. With dx = {dx:.2f} and dy = {dy:.2f} from the cell up and left of it,
-
-F(x, y) = (1 − dy)(1 − dx) F₀₀ + (1 − dy) dx F₀₁ + dy (1 − dx) F₁₀ + dy dx F₁₁
-= {weights} = **{sampled:.4g}**.
-
-Its output is the {mode} of the points, **{align:.4g}**; its gradient goes back to {cells} cells, in proportion to their
-weights.
-
-**Aligned.** The value of cell i belongs to its middle, at (i + ½) · {stride} pixels. The first version of RoI Align forgot
-the half cell and read {half:.1f} pixels too far to the right and down.
-
-**Error against size.** The exact output is the map, interpolated between cells, averaged (for RoI Pool: its maximum) over the
-bin's real area, in closed form. The error is Σ|output − exact| / Σ|exact| over all bins and 128 channels, a mean over
-{places} places within one cell. It holds rounding and sampling, not what a network makes of them. Rounding moves edges by up
-to a cell however small the region is: in a small one nothing stays where it belongs. Below a cell or two, all bins read the
-same few cells.
-
-The network is NanoDet, which has no second stage: its {layer} stands for any feature map.
-"""
-
 
 def sentence(trace: Trace, chosen: Selection) -> str:
     """What the rounding does to the chosen bin."""
@@ -66,7 +28,7 @@ def sentence(trace: Trace, chosen: Selection) -> str:
 
 
 def values(trace: Trace, chosen: Selection) -> dict[str, object]:
-    """What fills the names in EXPLAIN."""
+    """What fills the explanation."""
     params, j = trace.params, chosen.column
     x, edges = trace.pool.x, trace.align.x.edges[0]
     pool, align = outputs(trace, chosen)
