@@ -5,7 +5,7 @@ Operations go by their name in torch's operator library (``aten``). One that has
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -134,14 +134,18 @@ def _padded(name: str, span: Span, taps: np.ndarray[Any, np.dtype[np.int64]], be
     if name == "constant_pad_nd":
         return span.windows(len(taps), **_window(1, 1, before, 1))
     last = span.count - 1
-    taps = np.clip(taps, 0, last) if name == "replication_pad2d" else last - np.abs(last - np.abs(taps))
-    return span.gather(taps[:, None])
+    inside = np.clip(taps, 0, last) if name == "replication_pad2d" else last - np.abs(last - np.abs(taps))
+    moved = span.windows(len(taps), **_window(1, 1, before, 1))
+    return replace(span.gather(inside[:, None]), place=moved.place)
 
 
 def _everything(known: Sequence[Spans], made: Tensor) -> Spans:
     """Each element depends on everything that any source depends on."""
     height, width = made.shape[-2:] if made.ndim > 2 else (1, 1)
-    rows, columns = (reduce(Span.joined, (spans[axis].whole() for spans in known)) for axis in (0, 1))
+    rows, columns = (
+        reduce(Span.joined, (spans[axis].whole(count if spans[axis].count == count else 1) for spans in known))
+        for axis, count in enumerate((height, width))
+    )
     return rows.whole(height), columns.whole(width)
 
 
@@ -161,8 +165,8 @@ def _reshaped(name: str, source: Tensor, spans: Spans, made: Tensor) -> Spans | 
     before, after = tuple(source.shape[-2:]), tuple(made.shape[-2:])
     if made.ndim >= 3 and before == after:
         return spans
-    if made.ndim <= 2 or before == (1, 1):
-        return _everything([spans], made)
+    if made.ndim <= 2 or all((span.low == span.low[:1]).all() and (span.high == span.high[:1]).all() for span in spans):
+        return _everything([spans], made)  # all elements depend on the same
     return Lost(name)
 
 

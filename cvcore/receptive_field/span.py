@@ -1,6 +1,7 @@
 """What the positions along one axis of a tensor depend on, along the same axis of the input."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,8 @@ NOTHING = np.iinfo(np.int64).max
 """``low`` of a position that depends on no pixel; its ``high`` is -1."""
 
 Ints = NDArray[np.int64]
+Place = tuple[Fraction, Fraction]
+"""Where position 0 lies, and the way from a position to the next, in input pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,6 +24,9 @@ class Span:
         step: input pixels from a position to the next, if it is the same everywhere and borders are thought away.
         start: where the field of position 0 begins, which may be outside the input.
         size: pixels that a field spans before a border cuts it.
+        place: where the positions lie, which is known longer than what they depend on: a gate that looks at everything, as of channel
+            attention, or a norm over the whole map leaves each position where it is. None behind an operation that enlarges: networks
+            learn to undo its shift, so the output lies where the input does.
     """
 
     low: Ints
@@ -28,21 +34,25 @@ class Span:
     step: Fraction | None = None
     start: Fraction | None = None
     size: Fraction | None = None
+    place: Place | None = None
 
     @classmethod
     def of_input(cls, count: int) -> "Span":
         pixels = np.arange(count)
-        return cls(pixels, pixels, Fraction(1), Fraction(0), Fraction(1))
+        return cls(pixels, pixels, Fraction(1), Fraction(0), Fraction(1), (Fraction(1, 2), Fraction(1)))
 
     @property
     def count(self) -> int:
         return len(self.low)
 
     def centre(self, position: int) -> float:
-        """Middle of the field before a border cuts it; where that is not known, the middle of what it really covers."""
-        if self.step is None or self.start is None or self.size is None:
-            return (float(self.low[position]) + float(self.high[position]) + 1) / 2
-        return float(self.start + position * self.step + self.size / 2)
+        """Middle of the field before a border cuts it; where that is not known, the place of the position, or else the middle of what
+        it really covers."""
+        if self.step is not None and self.start is not None and self.size is not None:
+            return float(self.start + position * self.step + self.size / 2)
+        if self.place is not None:
+            return float(self.place[0] + position * self.place[1])
+        return (float(self.low[position]) + float(self.high[position]) + 1) / 2
 
     def gather(self, taps: Ints) -> "Span":
         """The span of positions that depend on several of these.
@@ -59,14 +69,16 @@ class Span:
     def windows(self, count: int, *, kernel: int, stride: int, padding: int, dilation: int) -> "Span":
         """After a convolution or pooling with ``count`` outputs."""
         found = self.gather(np.arange(count)[:, None] * stride - padding + np.arange(kernel) * dilation)
+        place = _scaled(self.place, Fraction((kernel - 1) * dilation, 2) - padding, stride)
         if self.step is None or self.start is None or self.size is None:
-            return found
+            return replace(found, place=place)
         return Span(
             found.low,
             found.high,
             step=self.step * stride,
             start=self.start - padding * self.step,
             size=self.size + (kernel - 1) * dilation * self.step,
+            place=place,
         )
 
     def transposed(self, count: int, *, kernel: int, stride: int, padding: int, dilation: int) -> "Span":
@@ -75,18 +87,32 @@ class Span:
         return self.gather(np.where(shifted % stride == 0, shifted // stride, -1))
 
     def whole(self, count: int = 1) -> "Span":
-        """After something that mixes all positions."""
+        """After something that mixes all positions, and leaves them where they are if there are as many."""
         low, high = self.low.min(initial=NOTHING), self.high.max(initial=-1)
-        return Span(np.full(count, low), np.full(count, high))
+        return Span(np.full(count, low), np.full(count, high), place=self.place if count == self.count else None)
 
     def joined(self, other: "Span") -> "Span":
         """Where two branches meet; a side with one position counts for all of the other's."""
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         if self.step is None or self.step != other.step or self.count != other.count:
-            return Span(low, high)
+            return Span(low, high, place=_common([one.place for one in (self, other) if one.count == len(low)]))
         assert self.start is not None
         assert other.start is not None
         assert self.size is not None
         assert other.size is not None
         start = min(self.start, other.start)
-        return Span(low, high, self.step, start, max(self.start + self.size, other.start + other.size) - start)
+        size = max(self.start + self.size, other.start + other.size) - start
+        return Span(low, high, self.step, start, size, (start + size / 2, self.step))
+
+
+def _scaled(place: Place | None, first: Fraction | int, step: Fraction | int) -> Place | None:
+    """Places counted in others, as places of the input."""
+    return None if place is None else (place[0] + first * place[1], step * place[1])
+
+
+def _common(places: Sequence[Place | None]) -> Place | None:
+    """The middle between places that go along together; None where they do not."""
+    known = [place for place in places if place is not None]
+    if not known or len({step for _, step in known}) > 1:
+        return None
+    return sum((first for first, _ in known), Fraction(0)) / len(known), known[0][1]

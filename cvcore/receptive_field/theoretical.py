@@ -49,7 +49,8 @@ class ReceptiveField:
         return None if self.x.step is None or self.y.step is None else (float(self.x.step), float(self.y.step))
 
     def centre(self, row: int, column: int) -> tuple[float, float]:
-        """x, y of the middle of the field before a border cuts it (of the box, where :attr:`size` is None)."""
+        """x, y of the middle of the field before a border cuts it. Where :attr:`size` is None: of the place that the position keeps,
+        as behind a gate that sees everything; where that is not known either, of the box."""
         return self.x.centre(column), self.y.centre(row)
 
     def box(self, row: int, column: int) -> Box:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvcore.models.mobilenet import mobilenet_v2
+from cvcore.nn.cbam import CBAM
 from cvcore.receptive_field import (
     ReceptiveField,
     effective_receptive_field,
@@ -201,6 +202,40 @@ def test_instance_norm_sees_everything_and_batch_norm_in_evaluation_one_pixel() 
     assert receptive_field(nn.GroupNorm(1, 1), "", x).box(2, 2) == (0.0, 0.0, 5.0, 6.0)
     assert receptive_field(nn.BatchNorm2d(1).eval(), "", x).box(2, 2) == (2.0, 2.0, 3.0, 3.0)
     assert receptive_field(nn.BatchNorm2d(1).train(), "", x).box(2, 2) == (0.0, 0.0, 5.0, 6.0)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [CBAM(4, 1), CBAM(4, 1, 3, order="spatial first"), nn.InstanceNorm2d(4), nn.GroupNorm(2, 4), nn.LayerNorm((8, 7))],
+    ids=lambda gate: type(gate).__name__,
+)
+def test_what_looks_at_everything_leaves_each_position_where_it_is(gate: nn.Module) -> None:
+    x = torch.rand(1, 1, 15, 13)
+    first, last = nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Conv2d(4, 1, 5, stride=3)
+    gated = receptive_field(nn.Sequential(first, gate, last).eval(), "", x)
+    plain = receptive_field(nn.Sequential(first, last).eval(), "", x)
+    assert gated.size is None
+    assert gated.box(0, 0) == (0.0, 0.0, 13.0, 15.0)
+    for row in range(plain.y.count):
+        for column in range(plain.x.count):
+            assert gated.centre(row, column) == plain.centre(row, column)
+
+
+@pytest.mark.parametrize("pad", [nn.ReflectionPad2d((2, 1, 3, 2)), nn.ReplicationPad2d((2, 1, 3, 2))])
+def test_padded_positions_lie_beside_the_picture(pad: nn.Module) -> None:
+    field = receptive_field(pad.eval(), "", torch.rand(1, 4, 6, 5))
+    for row in range(field.y.count):
+        for column in range(field.x.count):
+            assert field.centre(row, column) == (column - 2 + 0.5, row - 3 + 0.5)
+
+
+def test_places_that_do_not_go_along_together_are_not_guessed() -> None:
+    class Crossed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.instance_norm(x[:, :, ::2, ::2]) + F.instance_norm(x[:, :, :3, :4])
+
+    field = receptive_field(Crossed(), "", torch.rand(1, 1, 6, 8))
+    assert field.centre(2, 3) == (3.5, 2.5)  # the middle of everything that is seen
 
 
 def test_no_hooks_stay_and_bad_positions_are_refused() -> None:
