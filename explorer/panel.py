@@ -3,7 +3,7 @@
 A panel is one module in ``explorer/panels`` (or one named by an installed package's entry point ``cv_explorer.panels``) with::
 
     TITLE, CHAPTER, PAPER                        words
-    class Params, class View                     frozen dataclasses whose fields are made with knob(), ``__post_init__ = check``
+    class Params, class View                     frozen dataclasses whose fields are made with knob(); their __post_init__ is check(self)
     compute(frame, params, context) -> Trace     worker thread
     VIEWS = {name: view}                         GUI thread: view(result, view) -> Layout, or (Layout, Note, ...), by Params.show;
                                                  indexes the trace, never computes

@@ -20,12 +20,9 @@ def views_knob(views: Sequence[str], **more: Any) -> Any:
     return knob(views[0], choices=tuple(views), label="Show", first=True, **more)
 
 
-def step_knob(
-    help: str = "", *, default: int = 0, when: When = None, keys: tuple[str, ...] = (",", "."), **more: Any
-) -> Any:
+def step_knob(help: str = "", *, label: str = "Step", default: int = 0, when: When = None, **more: Any) -> Any:
     """A field of View: the step of a walk, with a button that plays them; up to the trace's ``sizes["step"]``."""
-    most = last_of("step")
-    return knob(default, 0, most, label="Step", help=help, play=True, when=when, keys=keys, **more)
+    return knob(default, 0, last_of("step"), label=label, help=help, play=True, when=when, **more)
 
 
 def dim_knob(

@@ -168,7 +168,9 @@ class Params:
     number: int = knob(0, 0, lambda result: 4)
     on: bool = knob(True)
     free: str = knob("x", choices=lambda result: ("x",))
-    __post_init__ = check
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Losses between a predicted and a target box: seven formulas, their gradients, and where gradient descent takes the box."""
 
+from explorer.panels.losses.compute import Trace, compute
 from explorer.panels.losses.controls import Params, View
-from explorer.panels.losses.drawing import draw
-from explorer.panels.losses.pointer import pick, probe
-from explorer.panels.losses.trace import Trace, compute
+from explorer.panels.losses.views import VIEWS, tell
+from explorer.panels.losses.words import explain
 
-__all__ = ["CHAPTER", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
+__all__ = ["CHAPTER", "PAPER", "TITLE", "VIEWS", "Params", "Trace", "View", "compute", "explain", "tell"]
 
 TITLE = "Losses"
 CHAPTER = "3 Object detection"

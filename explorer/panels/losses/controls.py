@@ -1,11 +1,12 @@
-"""What can be set in the panel."""
+"""The controls: two boxes, what is done with them, and how descent goes."""
 
 from dataclasses import dataclass
 
+from cvcore.losses.box_descent import LOSSES
 from explorer.figure import Colour, LineStyle
-from explorer.panel import Result, knob
+from explorer.panel import check, knob
+from explorer.views.knobs import step_knob, views_knob
 
-LOSSES = ("L1", "L2", "smooth L1", "IoU", "GIoU", "DIoU", "CIoU")
 COLOURS: tuple[Colour, ...] = (5, 0, 7, 3, 1, 2, 4)
 STYLES: tuple[LineStyle, ...] = ("dashed", "dashed", "dashed", "solid", "solid", "solid", "solid")
 ALL = "all seven"
@@ -34,10 +35,6 @@ LOSS, GRADIENT = CURVES = ("loss", "gradient")
 IOU, DISTANCE, ASPECT = PROGRESS = ("IoU", "distance of the centres", "shape")
 
 
-def last_step(result: Result) -> float:
-    return float(result.task.params.steps)
-
-
 def _compares(params: "Params") -> bool:
     return params.show == FORMULAS
 
@@ -54,7 +51,7 @@ def _steps_down(params: "Params") -> bool:
 class Params:
     """The two boxes count in thousandths of the picture's longer side, so that a scene is the same on every picture."""
 
-    show: str = knob(FORMULAS, choices=SHOWS, label="Show")
+    show: str = views_knob(SHOWS)
     case: str = knob(APART, choices=CASES, label="Boxes", help="A pair to begin with. Drag both boxes as you like.")
     along: str = knob(
         HORIZONTAL,
@@ -97,11 +94,7 @@ class Params:
     case_of_boxes: str = knob("", kind="hidden")
 
     def __post_init__(self) -> None:
-        for name, choices in (("show", SHOWS), ("case", CASES), ("along", ALONG), ("unit", UNITS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}")
-        if not (self.learning_rate > 0 and self.beta > 0 and 1 <= self.steps <= 10_000):
-            raise ValueError("learning rate and beta are above 0, and there are 1 to 10000 steps")
+        check(self)
         if self.case_of_boxes not in ("", self.case):
             # Another pair was chosen: what was dragged belonged to the last one.
             object.__setattr__(self, "predicted", None)
@@ -111,8 +104,11 @@ class Params:
 
 @dataclass(frozen=True)
 class View:
-    step: int = knob(0, 0, last_step, label="Step of descent", play=True, when=_steps_down)
+    step: int = step_knob(label="Step of descent", when=_steps_down)
     loss: str = knob(ALL, choices=(ALL, *LOSSES), label="Loss", help="Clicking a row of the table chooses it as well.")
     curve: str = knob(LOSS, choices=CURVES, label="Curves show", when=_compares)
     progress: str = knob(IOU, choices=PROGRESS, label="Curves over the steps", when=_steps_down)
     picture: float = knob(0.4, 0.0, 1.0, label="Brightness of the picture")
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -1,36 +1,33 @@
 """The panel's sentences: its explanation, and each formula with the numbers of the two boxes."""
 
+from cvcore.losses.box_descent import LOSSES
 from explorer.i18n import tr
-from explorer.panels.losses.controls import LOSSES, PICTURE_SIZE
-from explorer.panels.losses.trace import Trace
-
-
-def said(value: float, digits: int = 2) -> str:
-    """A number with so many decimals and a true minus sign."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "−") if float(text) else text.lstrip("-")
+from explorer.panel import Result
+from explorer.panels.losses.compute import Trace
+from explorer.panels.losses.controls import PICTURE_SIZE, Params, View
+from explorer.views.said import fixed
 
 
 def in_numbers(trace: Trace, index: int) -> str:
     """The formula of loss ``index`` with the numbers of the two boxes."""
     n, beta = trace.numbers, trace.params.beta
-    sizes = [said(abs(d)) for d in n.difference]
-    iou = f"1 − {said(n.iou)}"
-    spread = f" + {said(n.rho2)}/{said(n.c2)}"
+    sizes = [fixed(abs(d), 2) for d in n.difference]
+    iou = f"1 − {fixed(n.iou, 2)}"
+    spread = f" + {fixed(n.rho2, 2)}/{fixed(n.c2, 2)}"
     smooth = [
-        f"{size}²/{said(2 * beta)}" if quadratic else f"({size} − {said(beta / 2)})"
+        f"{size}²/{fixed(2 * beta, 2)}" if quadratic else f"({size} − {fixed(beta / 2, 2)})"
         for size, quadratic in zip(sizes, n.quadratic, strict=True)
     ]
     text = (
         " + ".join(sizes),
         " + ".join(f"{size}²" for size in sizes),
         " + ".join(smooth),
-        f"1 − {said(n.intersection)}/{said(n.union)}",
-        f"{iou} + ({said(n.enclosing)} − {said(n.union)})/{said(n.enclosing)}",
+        f"1 − {fixed(n.intersection, 2)}/{fixed(n.union, 2)}",
+        f"{iou} + ({fixed(n.enclosing, 2)} − {fixed(n.union, 2)})/{fixed(n.enclosing, 2)}",
         iou + spread,
-        f"{iou}{spread} + {said(n.alpha)}·{said(n.v, 3)}",
+        f"{iou}{spread} + {fixed(n.alpha, 2)}·{fixed(n.v, 3)}",
     )[index]
-    return text if trace.weight == 1 else f"{said(trace.weight)} × ({text})"
+    return text if trace.weight == 1 else f"{fixed(trace.weight, 2)} × ({text})"
 
 
 def situation(trace: Trace) -> str:
@@ -52,19 +49,19 @@ def situation(trace: Trace) -> str:
 
 def constants(trace: Trace) -> str:
     """What each loss is multiplied by in gradient descent."""
-    return ", ".join(f"{tr(name)} × {said(f)}" for name, f in zip(LOSSES, trace.factors, strict=True))
+    return ", ".join(f"{tr(name)} × {fixed(f, 2)}" for name, f in zip(LOSSES, trace.factors, strict=True))
 
 
-def values(trace: Trace) -> dict[str, object]:
+def explain(result: Result[Trace, Params], view: View) -> dict[str, object]:
     """What fills the explanation."""
-    n = trace.numbers
+    trace, n = result.trace, result.trace.numbers
     keys = ("l1", "l2", "smooth", "iou_loss", "giou_loss", "diou_loss", "ciou_loss")
     unit = tr("the picture's longer side") if trace.params.unit == PICTURE_SIZE else tr("the target's size")
     return {
         **{key: float(loss) for key, loss in zip(keys, trace.loss, strict=True)},
         **{key: getattr(n, key) for key in ("iou", "intersection", "union", "enclosing", "rho2", "c2", "v", "alpha")},
         "unit": unit,
-        "differences": ", ".join(said(d) for d in n.difference),
+        "differences": ", ".join(fixed(d, 2) for d in n.difference),
         "beta": trace.params.beta,
         "size_weight": trace.size_weight,
         "constants": constants(trace),

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from cvcore.losses import boxes as losses
 from cvcore.ops.boxes import box_iou
-from explorer.panels.losses.controls import LOSSES
 
+LOSSES = ("L1", "L2", "smooth L1", "IoU", "GIoU", "DIoU", "CIoU")
+"""The seven, in the order of every axis of length 7 here."""
 NEAR_MISS = 0.25
 """How far off a near miss is, as a part of the box's width and height."""
 USUAL_SIZE = 250.0

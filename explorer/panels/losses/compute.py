@@ -1,14 +1,20 @@
-"""What the panel computes: the seven losses of two boxes, along a drag, and on the way down."""
+"""The seven losses of two boxes, along a drag, and on the way down.
+
+The boxes lie in a scene: the picture, whose longer side counts 1000.
+"""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import TypeVar
 
+from cvcore.losses.box_descent import LOSSES, USUAL_SIZE, Rule, descend, near_miss_factors, with_gradients
 from cvcore.losses.boxes import (
     complete_box_iou_loss_trace,
     generalized_box_iou_loss_trace,
@@ -17,28 +23,33 @@ from cvcore.losses.boxes import (
 )
 from cvcore.ops.boxes import box_convert, box_iou
 from explorer.figure import Extent
-from explorer.panel import Cancelled, Context, Frame
+from explorer.panel import Context, Frame
 from explorer.panels.losses.controls import (
+    APART,
     ARRIVAL,
-    DESCENT,
     FORMULAS,
     HORIZONTAL,
-    LOSSES,
+    INSIDE,
+    OTHER_SHAPE,
+    OVERLAPPING,
     SHAPE,
-    SIDE_BY_SIDE,
     SIZE,
+    SMALL,
     TARGET_SIZE,
     VERTICAL,
     Params,
 )
-from explorer.panels.losses.maths import USUAL_SIZE, Rule, descend, near_miss_factors, with_gradients
-from explorer.panels.losses.scene import LONGER, boxes_of, picture_size, scene_size
 
 Array = NDArray[np.float64]
 PLACES = 241
 """Of a curve along a drag."""
 MAP_CELLS = 24
 """Along the longer side of a map of starting places."""
+LONGER = 1000.0
+NARROWEST = 300.0
+"""The scene's shorter side is at least this, however thin the picture."""
+SMALLEST = 4.0
+"""The shortest side of a box."""
 SIZES = (0.2, 3.0)
 SHAPES = (0.2, 4.0)
 
@@ -116,9 +127,12 @@ class Arrival:
         return 0.0, 0.0, self.iou.shape[2] * self.cell, self.iou.shape[1] * self.cell
 
 
+Part = TypeVar("Part", bound=Drag | Descent | Arrival, default=Any)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Trace:
-    """The scene and what was worked out of it for one way of showing it.
+class Trace(Generic[Part]):
+    """The scene, and the part that the chosen view shows.
 
     Args:
         frame_size: of the picture, in pixels.
@@ -128,7 +142,7 @@ class Trace:
         size_weight: YOLO's weight of the target.
         loss, gradient: (7,) and (7, 4): the loss, and by how much it changes for each side moved by one target size.
         factors: (7,) of each loss in gradient descent.
-        drag: with FORMULAS; descent: with DESCENT and SIDE_BY_SIDE; arrival: with ARRIVAL; else None.
+        part: a Drag with FORMULAS, an Arrival with ARRIVAL, else a Descent.
     """
 
     params: Params
@@ -142,9 +156,11 @@ class Trace:
     loss: Array
     gradient: Array
     factors: Array
-    drag: Drag | None
-    descent: Descent | None
-    arrival: Arrival | None
+    part: Part
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"step": self.params.steps + 1}
 
     @property
     def scene(self) -> tuple[float, float]:
@@ -165,38 +181,48 @@ class _Setting:
 
 
 def compute(frame: Frame, params: Params, context: Context) -> Trace:
-    """On the CPU in float64 whatever the device: seven boxes are not worth a journey."""
-    before = context.previous
-    if isinstance(before, Trace) and before.params == params and before.frame_size == frame.size:
-        return before
-    with context.stage("trace"):
-        scene = scene_size(frame.size)
-        predicted, target = boxes_of(params, scene)
-        size = math.sqrt((target[2] - target[0]) * (target[3] - target[1]))
-        weight = weight_of(target, frame.size)
-        rule = Rule(scale_of(params, size), params.beta, weight if params.weighted else 1.0)
-        factors = torch.ones(len(LOSSES), dtype=torch.float64)
-        if params.normalised:
-            factors = near_miss_factors(Rule(scale_of(params, USUAL_SIZE), params.beta))
-        pred, goal = torch.tensor((predicted, target), dtype=torch.float64) / size
-        setting = _Setting(pred, goal, size, rule, factors, params, scene)
-        loss, gradient = with_gradients(pred.expand(len(LOSSES), 1, 4), goal, rule)
-        return Trace(
-            params=params,
-            frame_size=frame.size,
-            predicted=predicted,
-            target=target,
-            size=size,
-            weight=rule.weight,
-            size_weight=weight,
-            numbers=_numbers(setting),
-            loss=loss[:, 0].numpy(),
-            gradient=gradient[:, 0].numpy(),
-            factors=factors.numpy(),
-            drag=_drag(setting) if params.show == FORMULAS else None,
-            descent=_descent(setting) if params.show in (DESCENT, SIDE_BY_SIDE) else None,
-            arrival=_arrival(setting, context) if params.show == ARRIVAL else None,
-        )
+    """On the CPU in float64 whatever the device: seven boxes are not worth a journey. The next frame costs nothing."""
+
+    def made() -> Trace:
+        with context.stage("trace"):
+            return trace_of(frame.size, params, context)
+
+    return context.kept((params, frame.size), made)
+
+
+def trace_of(size: tuple[int, int], params: Params, context: Context) -> Trace:
+    scene = scene_size(size)
+    predicted, target = boxes_of(params, scene)
+    side = math.sqrt((target[2] - target[0]) * (target[3] - target[1]))
+    weight = weight_of(target, size)
+    rule = Rule(scale_of(params, side), params.beta, weight if params.weighted else 1.0)
+    factors = torch.ones(len(LOSSES), dtype=torch.float64)
+    if params.normalised:
+        factors = near_miss_factors(Rule(scale_of(params, USUAL_SIZE), params.beta))
+    pred, goal = torch.tensor((predicted, target), dtype=torch.float64) / side
+    setting = _Setting(pred, goal, side, rule, factors, params, scene)
+    loss, gradient = with_gradients(pred.expand(len(LOSSES), 1, 4), goal, rule)
+    part: Any
+    if params.show == FORMULAS:
+        part = _drag(setting)
+    elif params.show == ARRIVAL:
+        part = _arrival(setting, context)
+    else:
+        part = _descent(setting)
+    return Trace(
+        params=params,
+        frame_size=size,
+        predicted=predicted,
+        target=target,
+        size=side,
+        weight=rule.weight,
+        size_weight=weight,
+        numbers=_numbers(setting),
+        loss=loss[:, 0].numpy(),
+        gradient=gradient[:, 0].numpy(),
+        factors=factors.numpy(),
+        part=part,
+    )
 
 
 def scale_of(params: Params, size: float) -> float:
@@ -216,23 +242,22 @@ def _numbers(setting: _Setting) -> Numbers:
     complete = complete_box_iou_loss_trace(pred, goal)
     general = generalized_box_iou_loss_trace(pred, goal)
     smooth = smooth_l1_loss_trace(pred * scale, goal * scale, setting.rule.beta)
-    assert complete.center_distance is not None
-    assert complete.diagonal is not None
-    assert complete.aspect is not None
-    assert complete.alpha is not None
-    assert general.enclosing is not None
     return Numbers(
         difference=smooth.difference.numpy(),
         quadratic=smooth.quadratic.numpy(),
         iou=float(complete.iou),
         intersection=float(complete.intersection),
         union=float(complete.union),
-        enclosing=float(general.enclosing),
-        rho2=float(complete.center_distance),
-        c2=float(complete.diagonal),
-        v=float(complete.aspect),
-        alpha=float(complete.alpha),
+        enclosing=_number(general.enclosing),
+        rho2=_number(complete.center_distance),
+        c2=_number(complete.diagonal),
+        v=_number(complete.aspect),
+        alpha=_number(complete.alpha),
     )
+
+
+def _number(value: Tensor | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def _drag(setting: _Setting) -> Drag:
@@ -291,8 +316,7 @@ def _arrival(setting: _Setting, context: Context) -> Arrival:
     starts = box_convert(torch.cat((centres, sides), -1), "cxcywh", "xyxy")
 
     def seen(step: int, boxes: Tensor) -> None:
-        if context.cancelled:
-            raise Cancelled
+        context.stop_if_cancelled()
         context.progress(step / setting.params.steps)
 
     ends = _descend(setting, starts, seen)
@@ -304,3 +328,75 @@ def _descend(setting: _Setting, start: Tensor, seen: Callable[[int, Tensor], Non
     params = setting.params
     rate, steps = params.learning_rate, params.steps
     return descend(start, setting.goal, setting.rule, setting.factors, rate=rate, steps=steps, seen=seen)
+
+
+# -- where the boxes lie
+
+
+def picture_size(size: tuple[int, int]) -> tuple[float, float]:
+    """Width and height of a picture of so many pixels, in the scene's unit."""
+    width, height = size
+    return LONGER * width / max(size), LONGER * height / max(size)
+
+
+def scene_size(size: tuple[int, int]) -> tuple[float, float]:
+    """Where boxes may be: the picture, and a margin beside a very thin one."""
+    width, height = picture_size(size)
+    return max(width, NARROWEST), max(height, NARROWEST)
+
+
+def boxes_of(params: Params, scene: tuple[float, float]) -> tuple[Extent, Extent]:
+    """Predicted and target box: where they were dragged to, else where the chosen pair has them."""
+    predicted, target = starting_pair(params.case, scene)
+    return fitted(params.predicted or predicted, scene), fitted(params.target or target, scene)
+
+
+def starting_pair(case: str, scene: tuple[float, float]) -> tuple[Extent, Extent]:
+    """Predicted and target box of one of CASES."""
+    width, height = scene
+    side = min(scene)
+    target = around(0.64 * width, 0.54 * height, 0.30 * side, 0.46 * side)
+    if case == APART:
+        return around(0.24 * width, 0.31 * height, 0.44 * side, 0.26 * side), target
+    if case == OVERLAPPING:
+        return beside(target, -0.55, -0.3, 1.2, 0.75), target
+    if case == INSIDE:
+        return beside(target, 0.2, -0.22, 0.5, 0.4), target
+    if case == OTHER_SHAPE:
+        return beside(target, 0, 0, 1.9, 0.55), target
+    if case == SMALL:
+        small = around(0.6 * width, 0.5 * height, 0.12 * side, 0.16 * side)
+        return beside(small, -0.6, -0.5, 1.3, 0.8), small
+    raise ValueError(f"there is no pair named {case!r}")
+
+
+def around(x: float, y: float, width: float, height: float) -> Extent:
+    """A box by centre and size."""
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def beside(box: Extent, dx: float, dy: float, width: float, height: float) -> Extent:
+    """A box moved and sized by so many widths and heights of another one."""
+    w, h = box[2] - box[0], box[3] - box[1]
+    return around((box[0] + box[2]) / 2 + dx * w, (box[1] + box[3]) / 2 + dy * h, width * w, height * h)
+
+
+def fitted(box: Extent, scene: tuple[float, float]) -> Extent:
+    """The box, not too small to have an area, moved (and cut, if it must be) into the scene.
+
+    Raises:
+        ValueError: it is not four finite numbers.
+    """
+    x0, x1 = _into(box[0], box[2], scene[0])
+    y0, y1 = _into(box[1], box[3], scene[1])
+    return x0, y0, x1, y1
+
+
+def _into(low: float, high: float, end: float) -> tuple[float, float]:
+    if not abs(low) + abs(high) < float("inf"):
+        raise ValueError(f"a box is four finite numbers, not {low}, {high}")
+    low, high = min(low, high), max(low, high)
+    room = max(0.0, SMALLEST - (high - low)) / 2
+    low, high = low - room, high + room
+    shift = max(0.0, -low) - max(0.0, high - end)
+    return max(0.0, low + shift), min(end, high + shift)
