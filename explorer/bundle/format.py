@@ -42,9 +42,9 @@ from explorer.bundle.archive import (
 )
 from explorer.bundle.leaves import Array, Leaves, take_apart
 from explorer.figure import Spot
+from explorer.files.whole import SaveError, write_whole
 from explorer.i18n import tr
 from explorer.panel import Frame, Panel, Precision, Result
-from explorer.save import SaveError, write_whole
 from explorer.settings.diagnostics import PACKAGES
 from explorer.settings.session import fields_to_json
 from explorer.views import networks

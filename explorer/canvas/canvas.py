@@ -1,11 +1,10 @@
 """The canvas: a Figure on the screen, and what the mouse does to it."""
 
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import QElapsedTimer, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from explorer.canvas.graph import GraphArtist
 from explorer.canvas.layout import Structure, build, splitters, structure
@@ -13,7 +12,6 @@ from explorer.canvas.numbers import number, titled
 from explorer.canvas.pane import PaneWidget
 from explorer.canvas.tiles import TilesArtist
 from explorer.figure import Figure, Note, Pane, Probe, Spot
-from explorer.save import save_csv, save_npz, write_whole
 from explorer.widgets.theme import LIGHT, Theme, set_role
 
 HOVER_MS = 33
@@ -29,11 +27,13 @@ class Canvas(QWidget):
         edited: field and new value (a tuple) of a handle, also while it is dragged.
         picked: the Spot that was clicked.
         hovered: the Spot under the pointer, or None; of a pointer that rests also once with every figure.
+        wished: key of a pane, and the Wish that was chosen in its menu.
     """
 
     edited = Signal(str, object)
     picked = Signal(object)
     hovered = Signal(object)
+    wished = Signal(str, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,7 +48,6 @@ class Canvas(QWidget):
         self._pointer: tuple[PaneWidget, QPointF] | None = None
         self._notes: list[QLabel] = []
         self._words: list[str] = []
-        self.folder = ""
 
         self._note_box = QVBoxLayout()
         self._note_box.setContentsMargins(0, 0, 0, 0)
@@ -146,40 +145,6 @@ class Canvas(QWidget):
         """Where the panes end and the read-out line begins."""
         return self._readout.y()
 
-    def save_png(self, path: Path | str, pane: str | None = None, scale: float = 2.0) -> None:
-        """Writes what is shown (or one pane) as PNG, ``scale`` times as large as on the screen.
-
-        Raises:
-            SaveError: it cannot be written.
-            KeyError: there is no such pane.
-        """
-        from explorer.canvas.render import canvas_image, save_image
-
-        save_image(path, canvas_image(self, pane, scale))
-
-    def save_svg(self, path: Path | str, pane: str | None = None) -> None:
-        """Writes what is shown (or one pane) as SVG; raises as :meth:`save_png`."""
-        from explorer.canvas.render import canvas_svg
-
-        drawing = canvas_svg(self, pane)
-        write_whole(path, lambda file: file.write(drawing))
-
-    def save_csv(self, path: Path | str, pane: str | None = None) -> None:
-        """Writes the data of what is shown (or of one pane) as CSV; raises as :meth:`save_png`."""
-        if self.figure is not None:
-            save_csv(path, self.figure if pane is None else self._panes[pane].pane)
-
-    def save_npz(self, path: Path | str, pane: str | None = None) -> None:
-        """Writes the data of what is shown (or of one pane) as NPZ; raises as :meth:`save_png`."""
-        if self.figure is not None:
-            save_npz(path, self.figure if pane is None else Figure(self._panes[pane].pane))
-
-    def copy(self, pane: str | None = None) -> None:
-        """Puts a picture of what is shown (or of one pane) on the clipboard."""
-        from explorer.canvas.render import canvas_image
-
-        QApplication.clipboard().setImage(canvas_image(self, pane))
-
     def lock_range(self, pane: str, locked: bool) -> None:
         """Keeps a pane's colour ranges and axes as they are now, from frame to frame, or frees them."""
         self._panes[pane].lock(locked)
@@ -231,7 +196,7 @@ class Canvas(QWidget):
         widget.edited.connect(self.edited)
         widget.zoomed.connect(partial(self._link, widget))
         widget.fitted.connect(partial(self._link, widget))
-        widget.wished.connect(partial(self._wished, widget))
+        widget.wished.connect(lambda wish: self.wished.emit(widget.pane.key, wish))
         return widget
 
     def _set_notes(self, notes: tuple[Note, ...]) -> None:
@@ -328,8 +293,3 @@ class Canvas(QWidget):
 
     def _clicked(self, widget: PaneWidget, place: QPointF) -> None:
         self.picked.emit(widget.spot_at(place)[0])
-
-    def _wished(self, widget: PaneWidget, wish: str) -> None:
-        from explorer.canvas import saving
-
-        saving.fulfil(self, widget, wish)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 from PySide6.QtCore import QBuffer, QIODevice, QPoint, QPointF, QRect, QRectF, QSize, Qt
@@ -18,7 +17,6 @@ from explorer.canvas.numbers import titled
 from explorer.canvas.pane import PaneWidget
 from explorer.canvas.table import TableView, cell_text, numeric
 from explorer.figure import Figure
-from explorer.save import write_whole
 from explorer.widgets.theme import Theme, apply_theme, load_fonts
 
 _application: list[QApplication] = []
@@ -34,43 +32,13 @@ def render_png(figure: Figure, size: tuple[int, int], theme: Theme, scale: float
         size: (width, height) of the drawing in logical pixels.
         scale: device pixels per logical one.
     """
-    with _hidden_canvas(figure, size, theme) as canvas:
+    with hidden_canvas(figure, size, theme) as canvas:
         return canvas_image(canvas, scale=scale)
-
-
-def save_figure_png(path: Path | str, figure: Figure, size: tuple[int, int], theme: Theme) -> None:
-    """Writes a figure as PNG of ``size`` pixels, without a window.
-
-    Raises:
-        SaveError: it cannot be written.
-    """
-    save_image(path, render_png(figure, size, theme))
 
 
 def figure_png(figure: Figure, size: tuple[int, int], theme: Theme) -> bytes:
     """A figure as a PNG file of ``size`` pixels, without a window."""
     return image_png(render_png(figure, size, theme))
-
-
-def save_figure_svg(path: Path | str, figure: Figure, size: tuple[int, int], theme: Theme) -> None:
-    """Writes a figure as SVG, without a window.
-
-    Raises:
-        SaveError: it cannot be written.
-    """
-    with _hidden_canvas(figure, size, theme) as canvas:
-        drawing = canvas_svg(canvas)
-    write_whole(path, lambda file: file.write(drawing))
-
-
-def save_image(path: Path | str, image: QImage) -> None:
-    """Writes an image as PNG.
-
-    Raises:
-        SaveError: it cannot be written.
-    """
-    data = image_png(image)
-    write_whole(path, lambda file: file.write(data))
 
 
 def image_png(image: QImage) -> bytes:
@@ -172,7 +140,7 @@ def _families(found: re.Match[str]) -> str:
 
 
 @contextmanager
-def _hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Iterator[Canvas]:
+def hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Iterator[Canvas]:
     """A canvas that was laid out but never seen."""
     if QApplication.instance() is None:
         _application.append(QApplication(["cv-explorer"]))

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from explorer.save import SaveError, set_aside, write_whole
+from explorer.files.whole import SaveError, set_aside, write_whole
 from explorer.settings.session import MOST_BYTES, home
 
 log = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.engine.thread import lower_priority
+from explorer.files.whole import reason
 from explorer.i18n import tr
 from explorer.recording.matroska import MatroskaWriter
-from explorer.save import reason
 from explorer.settings.session import fields_to_json
 
 log = logging.getLogger(__name__)

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 
     set_language(wanted.language)
     system.prepare(window=False)
-    from explorer.save import SaveError
+    from explorer.files.whole import SaveError
     from explorer.sources import SourceError
 
     try:
@@ -149,25 +149,18 @@ def export(wanted: argparse.Namespace) -> int:
 def save_figure(
     figure: "Figure", folder: Path, name: str, kinds: Sequence[str], size: tuple[int, int], theme: str
 ) -> None:
-    """Writes one figure in each of the kinds asked for."""
-    from explorer.canvas.render import save_figure_png, save_figure_svg
-    from explorer.save import SaveError, save_csv, save_npz
+    """Writes one figure in each of the kinds asked for that are of figures; the others are the caller's."""
+    from explorer.files.whole import SaveError
+    from explorer.saving import shown
     from explorer.widgets.theme import THEMES
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SaveError(tr("The folder {path} cannot be made: {why}.", path=folder, why=error.strerror)) from error
-    for kind in kinds:
-        path = folder / f"{name}.{kind}"
-        if kind == "png":
-            save_figure_png(path, figure, size, THEMES[theme])
-        elif kind == "svg":
-            save_figure_svg(path, figure, size, THEMES[theme])
-        elif kind == "csv":
-            save_csv(path, figure)
-        elif kind == "npz":
-            save_npz(path, figure)
+    for kind in get_args(shown.ShownKind):
+        if kind in kinds:
+            shown.save_figure(folder / f"{name}.{kind}", figure, kind, size, THEMES[theme])
 
 
 def save_files(files: Mapping[str, bytes], folder: Path, name: str) -> list[Path]:
@@ -176,7 +169,7 @@ def save_files(files: Mapping[str, bytes], folder: Path, name: str) -> list[Path
     Raises:
         SaveError: one cannot be written.
     """
-    from explorer.save import write_whole
+    from explorer.files.whole import write_whole
 
     paths = [folder / f"{name}-{file}" for file in files]
     for path, content in zip(paths, files.values(), strict=True):

@@ -6,10 +6,14 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from explorer.bundle import ENDING
+from explorer.canvas import Canvas
+from explorer.canvas.pane import Wish
 from explorer.canvas.render import canvas_image, image_png
+from explorer.files.whole import SaveError
 from explorer.i18n import tr
-from explorer.save import SaveError, save_picture
+from explorer.saving.data import save_picture
 from explorer.saving.export import save_files
+from explorer.saving.shown import ShownKind, copy, held
 from explorer.sources.player import Player
 from explorer.widgets.jobs import Jobs
 from explorer.window.desk import Desk
@@ -106,23 +110,27 @@ class Saver:
 
     def copy(self) -> None:
         if dock := self._desk.active():
-            dock.canvas.copy()
+            copy(dock.canvas)
             self._say(tr("Copied."))
 
-    def _save_panel(self, kind: str) -> None:
+    def fulfil(self, canvas: Canvas, pane: str, wish: Wish) -> None:
+        """Does what was chosen in the menu of a pane."""
+        if wish == "copy":
+            copy(canvas, pane)
+            self._say(tr("Copied."))
+        else:
+            self._save_shown(tr("Save this view"), f"{pane}.{wish}", wish, held(canvas, wish, pane))
+
+    def _save_panel(self, kind: ShownKind) -> None:
         dock = self._desk.active()
-        if dock is None or dock.result is None:
+        if dock is None or dock.result is None or dock.canvas.figure is None:
             self._say(tr("There is nothing to save yet."))
             return
-        canvas = dock.canvas
-        save: Callable[[Path], None] = {
-            "png": canvas.save_png,
-            "svg": canvas.save_svg,
-            "csv": canvas.save_csv,
-            "npz": canvas.save_npz,
-        }[kind]
         name = f"{dock.name}-{dock.result.frame.index:06d}.{kind}"
-        self._save(tr("Save the panel"), name, f"{kind.upper()} (*.{kind})", save)
+        self._save_shown(tr("Save the panel"), name, kind, held(dock.canvas, kind))
+
+    def _save_shown(self, title: str, name: str, kind: ShownKind, save: Callable[[Path], None]) -> None:
+        self._save(title, name, f"{kind.upper()} (*.{kind})", save)
 
     def _ask(self, title: str, name: str, kinds: str) -> Path | None:
         """The file the user wants to write, with an ending; None if they think better of it."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from explorer.files.stored import read_or_set_aside, stored, write_stored
+from explorer.files.whole import set_aside
 from explorer.i18n import tr
 from explorer.own_networks import known as own_models
 from explorer.own_networks import trust
-from explorer.save import set_aside
 
 
 def check_records() -> tuple[str, ...]:

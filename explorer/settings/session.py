@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from platformdirs import PlatformDirs
 
+from explorer.files.whole import SaveError, set_aside, write_whole
 from explorer.i18n import LANGUAGES, tr
 from explorer.panel import Precision, knobs
 from explorer.recording import TARGETS, Target
-from explorer.save import SaveError, set_aside, write_whole
 
 log = logging.getLogger(__name__)
 VERSION = 1
@@ -88,7 +88,7 @@ class NewerSettingsError(ValueError):
 
 
 def load_settings() -> tuple[Settings, str]:
-    """The settings, and a sentence if they could not be read (the file is then kept beside, see :func:`explorer.save.set_aside`)."""
+    """The settings, and a sentence if they could not be read (the file is then kept beside, see :func:`explorer.files.whole.set_aside`)."""
     path = home()[0] / "settings.json"
     try:
         if path.stat().st_size > MOST_BYTES:

@@ -33,6 +33,7 @@ class Desk(QObject):
         drawn(PanelDock): one of them shows something new, and has painted it.
         closed(PanelDock): the user closed one.
         loaded(): the panels are there.
+        wished(Canvas, str, Wish): to be copied or saved: the pane of that key.
     """
 
     ready = Signal()
@@ -40,6 +41,7 @@ class Desk(QObject):
     drawn = Signal(object)
     closed = Signal(object)
     loaded = Signal()
+    wished = Signal(object, str, str)
 
     def __init__(self, window: QMainWindow, chooser: ComputeChooser, theme: Theme) -> None:
         super().__init__(window)
@@ -143,6 +145,7 @@ class Desk(QObject):
         dock.closed.connect(lambda: self._closed(dock))
         dock.drawn.connect(lambda: self.drawn.emit(dock))
         dock.linked.connect(self.open_panel)
+        dock.canvas.wished.connect(lambda pane, wish: self.wished.emit(dock.canvas, pane, wish))
         self._window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
         if len(self.docks) == 1:
             self._window.splitDockWidget(self.docks[0], dock, Qt.Orientation.Horizontal)

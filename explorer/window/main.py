@@ -85,6 +85,7 @@ class MainWindow(QMainWindow):
         self.jobs = Jobs(self)
         self.models = ModelOpener(self, self.desk, lambda: self.player.state.frame, lambda: self.theme, self.say)
         self.saver = Saver(self, self.desk, self.player, self.jobs, self.say, settings.folder)
+        self.desk.wished.connect(self.saver.fulfil)
         self.bundles = BundleOpener(self, self.desk, self.player, self.jobs, self.announce)
         self.opener.open_bundle = self.bundles.open
         self.transport = Transport(self.player, self.actions_by_name)

@@ -24,9 +24,9 @@ from explorer.bundle.format import Bundle, BundleError, make_bundle, read_bundle
 from explorer.bundle.leaves import compare
 from explorer.engine.compute import Computer
 from explorer.figure import Spot
+from explorer.files.whole import SaveError
 from explorer.panel import Context, Frame, Panel, Task
 from explorer.registry import Registry
-from explorer.save import SaveError
 from explorer.sources import SourceError, open_source
 from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
 

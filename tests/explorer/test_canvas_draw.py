@@ -1,5 +1,7 @@
 """Known figures at a pinned size: the right colour at the right place, for every mark."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QRectF
@@ -32,6 +34,7 @@ from explorer.figure import (
     Text,
     Tiles,
 )
+from explorer.saving.shown import ShownKind, held
 from explorer.widgets.theme import DARK, LIGHT
 from tests.explorer.canvas_for_tests import colour_at, near, one, pixels, shown, view_of
 
@@ -383,8 +386,8 @@ def test_odd_data_is_drawn_pointed_at_and_saved(
         widget.spot_at(QPointF(0.5, 0.5))
         canvas.show_probe(Probe("x", {"p": (Lit(mark.key, 0), mark)}))
     folder = tmp_path_factory.mktemp("odd")
-    for kind in ("png", "svg", "csv", "npz"):
-        getattr(canvas, f"save_{kind}")(folder / f"a.{kind}")
+    for kind in get_args(ShownKind):
+        held(canvas, kind)(folder / f"a.{kind}")
     assert len(list(folder.iterdir())) == 4
 
 

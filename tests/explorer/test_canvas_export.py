@@ -6,15 +6,17 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
-from explorer.canvas.render import canvas_image, canvas_svg, render_png, save_figure_png, save_figure_svg
+from explorer.canvas import Canvas
+from explorer.canvas.render import canvas_image, canvas_svg, render_png
 from explorer.figure import (
     Axis,
     Bars,
@@ -33,7 +35,10 @@ from explorer.figure import (
     Text,
     Tiles,
 )
-from explorer.save import SaveError
+from explorer.files.whole import SaveError
+from explorer.saving.shown import ShownKind, copy, held, save_figure
+from explorer.saving.window import Saver
+from explorer.widgets.jobs import Jobs
 from explorer.widgets.theme import DARK, LIGHT, THEMES
 from tests.explorer.canvas_for_tests import near, one, pixels, shown, view_of, wheel
 
@@ -94,7 +99,7 @@ def test_png_without_a_window_has_its_size_and_theme(qtbot: QtBot, tmp_path: Pat
         found = pixels(image)
         assert near(tuple(found[1, 450]), theme.window, 2)
         assert len(np.unique(found.reshape(-1, 3), axis=0)) > 100
-    save_figure_png(tmp_path / "a.png", rich(), (900, 600), LIGHT)
+    save_figure(tmp_path / "a.png", rich(), "png", (900, 600), LIGHT)
     assert load(tmp_path / "a.png").shape[1] == 900
 
 
@@ -113,7 +118,7 @@ def test_png_of_the_screen_shows_what_the_screen_shows(qtbot: QtBot, tmp_path: P
     wheel(canvas, 4, 4, 3)
     QApplication.processEvents()
     grabbed = pixels(view_of(canvas).grab().toImage())
-    canvas.save_png(tmp_path / "a.png", scale=1)
+    held(canvas, "png", scale=1)(tmp_path / "a.png")
     saved = load(tmp_path / "a.png")
     corner = view_of(canvas).mapTo(canvas, view_of(canvas).rect().topLeft())
     part = saved[corner.y() : corner.y() + grabbed.shape[0], corner.x() : corner.x() + grabbed.shape[1]]
@@ -122,16 +127,23 @@ def test_png_of_the_screen_shows_what_the_screen_shows(qtbot: QtBot, tmp_path: P
 
 def test_png_of_one_pane(qtbot: QtBot, tmp_path: Path) -> None:
     canvas = shown(qtbot, rich(), (900, 600))
-    canvas.save_png(tmp_path / "a.png", "table", scale=2)
+    held(canvas, "png", "table", scale=2)(tmp_path / "a.png")
     height, width = load(tmp_path / "a.png").shape[:2]
     assert (width, height) == (2 * canvas.pane("table").width(), 2 * canvas.pane("table").height())
     with pytest.raises(KeyError):
-        canvas.save_png(tmp_path / "b.png", "nothing")
+        held(canvas, "png", "nothing")
+
+
+def test_nothing_is_saved_of_an_empty_canvas(qtbot: QtBot) -> None:
+    canvas = Canvas()
+    qtbot.addWidget(canvas)
+    with pytest.raises(ValueError, match="without a figure"):
+        held(canvas, "csv")
 
 
 def test_svg_keeps_words_and_shapes(qtbot: QtBot, tmp_path: Path) -> None:
     canvas = shown(qtbot, rich(), (900, 600))
-    canvas.save_svg(tmp_path / "a.svg")
+    held(canvas, "svg")(tmp_path / "a.svg")
     root = ET.parse(tmp_path / "a.svg").getroot()
     assert root.tag == f"{SVG}svg"
     assert root.get("width") == "900"
@@ -172,7 +184,7 @@ def test_svg_is_drawn_like_the_png(qtbot: QtBot) -> None:
 
 
 def test_svg_without_a_window_and_zoomed_stays_inside_its_pane(qtbot: QtBot, tmp_path: Path) -> None:
-    save_figure_svg(tmp_path / "a.svg", rich(), (800, 500), DARK)
+    save_figure(tmp_path / "a.svg", rich(), "svg", (800, 500), DARK)
     root = ET.parse(tmp_path / "a.svg").getroot()
     parts = [g for g in root if g.get("clip-path")]
     clips = {f"url(#{clip.get('id')})" for clip in root.iter(f"{SVG}clipPath")}
@@ -182,12 +194,12 @@ def test_svg_without_a_window_and_zoomed_stays_inside_its_pane(qtbot: QtBot, tmp
 
 def test_csv_and_npz_of_a_pane_and_of_all(qtbot: QtBot, tmp_path: Path) -> None:
     canvas = shown(qtbot, rich())
-    canvas.save_csv(tmp_path / "a.csv", "table")
+    held(canvas, "csv", "table")(tmp_path / "a.csv")
     with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == [["name", "time (ms)"], ["first", "1.5"], ["second", "2.5"]]
-    canvas.save_csv(tmp_path / "all.csv")
+    held(canvas, "csv")(tmp_path / "all.csv")
     assert "# The picture / boxes" in (tmp_path / "all.csv").read_text("utf-8-sig")
-    canvas.save_npz(tmp_path / "a.npz", "tiles")
+    held(canvas, "npz", "tiles")(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as read:
         assert read["tiles.tiles.values"].shape == (6, 4, 4)
         assert not any(name.startswith("picture") for name in read.files)
@@ -195,9 +207,25 @@ def test_csv_and_npz_of_a_pane_and_of_all(qtbot: QtBot, tmp_path: Path) -> None:
 
 def test_copy_puts_the_picture_on_the_clipboard(qtbot: QtBot) -> None:
     canvas = shown(qtbot, rich())
-    canvas.copy("picture")
+    copy(canvas, "picture")
     image = QApplication.clipboard().image()
     assert image.width() == 2 * canvas.pane("picture").width()
+
+
+def with_saver(canvas: Canvas, said: list[str]) -> Saver:
+    """What the window does with the wishes of a canvas."""
+    nothing: Any = None
+    saver = Saver(canvas, nothing, nothing, Jobs(canvas), said.append, "")
+    canvas.wished.connect(lambda pane, wish: saver.fulfil(canvas, pane, wish))
+    return saver
+
+
+def test_the_menu_copies(qtbot: QtBot) -> None:
+    canvas, said = shown(qtbot, rich()), list[str]()
+    with_saver(canvas, said)
+    canvas.pane("tiles").wished.emit("copy")
+    assert QApplication.clipboard().image().width() == 2 * canvas.pane("tiles").width()
+    assert said == ["Copied."]
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "csv", "npz"])
@@ -205,6 +233,8 @@ def test_the_menu_saves_what_was_there_when_it_was_opened(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     canvas = shown(qtbot, one(Heatmap(np.array([[1.0]]))))
+    said: list[str] = []
+    saver = with_saver(canvas, said)
     asked: list[str] = []
 
     def choose(parent: object, title: str, start: str, kinds: str) -> tuple[str, str]:
@@ -218,6 +248,8 @@ def test_the_menu_saves_what_was_there_when_it_was_opened(
     assert asked == [f"p.{kind}"]
     path = tmp_path / f"chosen.{kind}"
     assert path.stat().st_size > 0
+    assert said == [f"Saved as {path}."]
+    assert saver.folder == str(tmp_path)
     if kind == "npz":
         with np.load(path) as read:
             assert read["p.heatmap.values"].tolist() == [[1.0]]
@@ -230,7 +262,7 @@ def test_the_menu_says_what_went_wrong_and_does_nothing_when_cancelled(
 ) -> None:
     canvas = shown(qtbot, one(Heatmap(np.array([[1.0]]))))
     said: list[str] = []
-    monkeypatch.setattr(QMessageBox, "warning", lambda parent, title, text: said.append(text))
+    saver = with_saver(canvas, said)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "missing" / "a.csv"), ""))
     canvas.pane("p").wished.emit("csv")
     assert len(said) == 1
@@ -238,29 +270,33 @@ def test_the_menu_says_what_went_wrong_and_does_nothing_when_cancelled(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("", ""))
     canvas.pane("p").wished.emit("csv")
     assert len(said) == 1
+    assert saver.folder == ""
     assert list(tmp_path.iterdir()) == []
 
 
 def test_failing_to_save_raises(qtbot: QtBot, tmp_path: Path) -> None:
     canvas = shown(qtbot, rich())
-    for save in (canvas.save_png, canvas.save_svg, canvas.save_csv, canvas.save_npz):
+    for kind in get_args(ShownKind):
         with pytest.raises(SaveError):
-            save(tmp_path / "missing" / "file")
+            held(canvas, kind)(tmp_path / "missing" / "file")
     with pytest.raises(SaveError):
-        save_figure_png(tmp_path / "missing" / "a.png", rich(), (300, 200), LIGHT)
+        save_figure(tmp_path / "missing" / "a.png", rich(), "png", (300, 200), LIGHT)
 
 
 def test_headless_in_a_process_without_an_application(tmp_path: Path) -> None:
     program = """
 import sys
 import numpy as np
-from explorer.canvas.render import save_figure_png, save_figure_svg
+from explorer.saving.shown import save_figure
 from explorer.figure import Figure, Heatmap, Pane
+from explorer.saving.shown import ShownKind, copy, held, save_figure
+from explorer.saving.window import Saver
+from explorer.widgets.jobs import Jobs
 from explorer.widgets.theme import DARK
 figure = Figure(Pane("p", "中文", (Heatmap(np.eye(4), "score"),)))
 for number in range(2):
-    save_figure_png(sys.argv[1] + f"/{number}.png", figure, (300, 200), DARK)
-save_figure_svg(sys.argv[1] + "/a.svg", figure, (300, 200), DARK)
+    save_figure(sys.argv[1] + f"/{number}.png", figure, "png", (300, 200), DARK)
+save_figure(sys.argv[1] + "/a.svg", figure, "svg", (300, 200), DARK)
 """
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run(

@@ -11,7 +11,8 @@ from pytestqt.qtbot import QtBot
 from explorer.canvas.graph import label_places, near, way
 from explorer.canvas.projection import Projection
 from explorer.figure import Graph, Lit, Probe, Spot
-from explorer.save import mark_arrays
+from explorer.saving.data import mark_arrays
+from explorer.saving.shown import held
 from explorer.widgets.theme import LIGHT
 from tests.explorer.canvas_for_tests import click, collect, colour_at, hover, one, pixels, place, shown, view_of
 from tests.explorer.canvas_for_tests import near as alike
@@ -114,14 +115,14 @@ def test_small_and_large_graphs_are_drawn(qtbot: QtBot, tmp_path: Path) -> None:
     view_of(canvas).grab()
     canvas.set_figure(one(graph(), size=(560, 220)))
     canvas.fit()
-    canvas.save_svg(tmp_path / "graph.svg")
+    held(canvas, "svg")(tmp_path / "graph.svg")
     assert "second" in (tmp_path / "graph.svg").read_text("utf-8")
 
 
 def test_it_is_saved_as_numbers(qtbot: QtBot, tmp_path: Path) -> None:
     made = graph(values=np.array([np.nan, 1.5, 2.5, 3.5]), label="time", unit="ms")
     canvas = shown(qtbot, one(made, size=(560, 220)))
-    canvas.save_csv(tmp_path / "graph.csv")
+    held(canvas, "csv")(tmp_path / "graph.csv")
     rows = list(csv.reader((tmp_path / "graph.csv").read_text("utf-8-sig").splitlines()))
     assert rows[0] == ["box", "title", "detail", "time (ms)", "from"]
     assert rows[3] == ["2", "second", "ReLU", "2.5", "1"]

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer import save as save_module
 from explorer.bundle.format import make_bundle, save_bundle
-from explorer.canvas.render import save_figure_png, save_figure_svg
 from explorer.engine.compute import Computer
 from explorer.figure import Axis, Curve, Figure, Image, Pane, Table, TableColumn
+from explorer.files import whole
+from explorer.files.whole import SaveError
 from explorer.panel import Task
-from explorer.save import SaveError, save_csv, save_npz, save_picture
+from explorer.saving.data import save_csv, save_npz, save_picture
 from explorer.saving.export import save_files
+from explorer.saving.shown import save_figure
 from explorer.settings.session import Settings, load_settings, save_settings
 from explorer.widgets.theme import LIGHT
 from tests.explorer.panels_for_tests import Params, View, make_frame, make_panel
@@ -48,8 +49,8 @@ def bundle(path: Path) -> None:
 KINDS: dict[str, Callable[[Path], Any]] = {
     "frame.png": lambda path: save_picture(path, FRAME),
     "frame.jpg": lambda path: save_picture(path, FRAME),
-    "figure.png": lambda path: save_figure_png(path, NOISE, (400, 300), LIGHT),
-    "figure.svg": lambda path: save_figure_svg(path, FIGURE, (400, 300), LIGHT),
+    "figure.png": lambda path: save_figure(path, NOISE, "png", (400, 300), LIGHT),
+    "figure.svg": lambda path: save_figure(path, FIGURE, "svg", (400, 300), LIGHT),
     "figure.csv": lambda path: save_csv(path, TABLE),
     "figure.npz": lambda path: save_npz(path, FIGURE),
     "panel.json": lambda path: save_files({"panel.json": b"{}" * 5000}, path.parent, "own"),
@@ -78,7 +79,7 @@ def fill(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         return io.BufferedWriter(FullDisk(handle, "w"))
 
     FullDisk.room = room
-    monkeypatch.setattr(save_module.os, "fdopen", fdopen)
+    monkeypatch.setattr(whole.os, "fdopen", fdopen)
 
 
 @pytest.mark.parametrize("room", [0, 1, 700, 5000])
@@ -110,7 +111,7 @@ def test_at_every_other_step_too(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(save_module.os, step, full)
+        patch.setattr(whole.os, step, full)
         with pytest.raises(SaveError, match="the disk is full"):
             KINDS[kind](tmp_path / kind)
     assert not list(tmp_path.iterdir())

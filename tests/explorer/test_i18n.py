@@ -252,7 +252,7 @@ def test_no_words_reach_a_person_without_tr() -> None:
         ("window.py", 'label.setText(f"{seconds:.1f} seconds")', 1),
         ("window.py", 'menu.addAction(icon, "Open" if closed else tr("Close"))', 1),
         ("window.py", 'log.warning("the file %s", "is gone")', 0),
-        ("save.py", 'raise SaveError("The disk is full.")', 1),
+        ("files/whole.py", 'raise SaveError("The disk is full.")', 1),
         ("panels/any.py", 'Pane("map", "Activation", ())', 1),
         ("panels/any.py", 'Curve(x, y, label="loss")', 1),
         ("panels/any.py", 'Curve(x, y, label=tr("loss"))', 0),

@@ -30,7 +30,7 @@ from explorer.bundle.format import make_bundle, save_bundle
 from explorer.engine.compute import Computer
 from explorer.figure import Figure, Heatmap, Pane
 from explorer.panel import Frame, Task
-from explorer.save import save_npz, save_picture
+from explorer.saving.data import save_npz, save_picture
 from cvcore import zoo
 from cvcore.zoo import licences
 from cvcore.zoo.store import record_sha256

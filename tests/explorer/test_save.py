@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from explorer import save
 from explorer.figure import (
     Arrows,
     Axis,
@@ -33,9 +32,12 @@ from explorer.figure import (
     Text,
     Tiles,
 )
+from explorer.files import whole
+from explorer.files.whole import SaveError, write_whole
 from explorer.i18n import set_language
 from explorer.panel import Frame
-from explorer.save import SaveError, figure_arrays, save_csv, save_npz, save_picture, write_whole
+from explorer.saving import data
+from explorer.saving.data import figure_arrays, save_csv, save_npz, save_picture
 
 EVERYTHING = Figure(
     Row(
@@ -272,4 +274,5 @@ def test_csv_of_a_picture_alone_and_of_nothing(tmp_path: Path) -> None:
 
 
 def test_save_knows_no_qt() -> None:
-    assert "PySide6" not in Path(save.__file__).read_text("utf-8")
+    for module in (data, whole):
+        assert "PySide6" not in Path(str(module.__file__)).read_text("utf-8")

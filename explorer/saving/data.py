@@ -1,4 +1,4 @@
-"""Saving without Qt: whole files or none, and a figure's data as NPZ and CSV.
+"""What is shown, as data: a figure as NPZ and CSV, a frame as a picture. No Qt.
 
 CSV is UTF-8 with a byte order mark (spreadsheets need it to read Chinese), comma separated. A pane with one mark is one plain
 table whose header names the units; where several marks or panes share a file, each table has a line ``# pane / mark`` before it
@@ -6,13 +6,10 @@ and an empty line after it.
 """
 
 import csv
-import errno
 import io
-import os
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,91 +35,13 @@ from explorer.figure import (
     Text,
     Tiles,
 )
+from explorer.files.whole import SaveError, write_whole
 from explorer.i18n import tr
 from explorer.panel import Frame
 
 PICTURE_KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 Rows = Iterable[Sequence[object]]
-
-
-class SaveError(Exception):
-    """A file could not be written; the sentence says which and why."""
-
-
-def write_whole(path: Path | str, write: Callable[[BinaryIO], object]) -> None:
-    """Writes a file that is either whole or not there (an older one of that name stays until then).
-
-    Args:
-        write: gets a file open for bytes beside the final one.
-
-    Raises:
-        SaveError: the disk is full, the folder is missing or may not be written, and the like.
-    """
-    # A link stays a link: what it points to is replaced.
-    target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}.part")
-    try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, target)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise SaveError(_sentence(Path(path), error)) from error
-
-
-def set_aside(path: Path, why: Literal["damaged", "newer"] = "damaged") -> Path | None:
-    """Gives a file that is not understood another name, one that no file has, so that the next one written does not replace it.
-
-    Returns:
-        Where it is now (``settings.damaged.json``, ``settings.damaged-2.json``, ...); None if it cannot be moved.
-    """
-    for number in range(1, 10_000):
-        aside = path.with_name(f"{path.stem}.{why}{'' if number == 1 else f'-{number}'}{path.suffix}")
-        if not os.path.lexists(aside):
-            try:
-                os.replace(path, aside)
-            except OSError:
-                return None
-            return aside
-    return None
-
-
-def reason(error: OSError) -> str:
-    """Why a file could not be written, for the end of a sentence."""
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return tr("the disk is full")
-        case errno.EACCES | errno.EPERM:
-            return tr("writing there is not permitted")
-        case errno.EROFS:
-            return tr("the disk can only be read")
-        case _:
-            return error.strerror or str(error)
-
-
-def _sentence(path: Path, error: OSError) -> str:
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return tr("{path} was not saved: the disk is full.", path=path)
-        case errno.EACCES | errno.EPERM:
-            return tr("{path} was not saved: writing there is not permitted.", path=path)
-        case errno.EROFS:
-            return tr("{path} was not saved: the disk can only be read.", path=path)
-        case errno.ENOENT | errno.ENOTDIR:
-            return tr("{path} was not saved: the folder does not exist.", path=path)
-        case errno.EISDIR:
-            return tr("{path} was not saved: it is a folder.", path=path)
-        case errno.ENAMETOOLONG:
-            return tr("{path} was not saved: the name is too long.", path=path)
-        case _:
-            return tr("{path} was not saved: {why}.", path=path, why=error.strerror or str(error))
 
 
 def save_picture(path: Path | str, frame: Frame) -> None:
