@@ -13,7 +13,7 @@ from cvcore import zoo
 from explorer.own_networks.known import OwnModel, remember
 from explorer.settings.session import OpenPanel, Settings, save_settings
 from tests.bad_inputs.case import Case, Make, Scene, Trap
-from tests.bad_inputs.networks import half, safetensors
+from tests.bad_inputs.weights import half, safetensors
 from tests.weights_for_tests import checkpoint, write_card
 
 DAMAGED = (

@@ -3,13 +3,9 @@
 import io
 import json
 import pickle
-import struct
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from tests.bad_inputs.case import Case, Make, Scene, Trap, data
 from tests.cvcore.foreign_for_tests import save_exported
@@ -27,65 +23,10 @@ class Net(nn.Module):
     def forward(self, x):
         return self.fc(self.conv(x).mean((2, 3)))
 """
-SHAPES = {"conv.weight": (4, 3, 3, 3), "conv.bias": (4,), "fc.weight": (10, 4), "fc.bias": (10,)}
 
 
 def python(text: str) -> Make:
     return lambda scene: scene.path.write_text(text, "utf-8") and None
-
-
-def tensors(**other: tuple[int, ...] | None) -> dict[str, torch.Tensor]:
-    """The weights of NET, with other shapes; None leaves one out."""
-    shapes = {**SHAPES, **{key.replace("__", "."): shape for key, shape in other.items()}}
-    return {key: torch.zeros(shape) for key, shape in shapes.items() if shape is not None}
-
-
-def weights(thing: Callable[[Scene], Any]) -> Make:
-    """A network beside a checkpoint of this; the checkpoint is what is bad."""
-
-    def make(scene: Scene) -> tuple[Path, Path]:
-        found = thing(scene)
-        if isinstance(found, bytes):
-            scene.path.write_bytes(found)
-        else:
-            torch.save(found, scene.path)
-        return beside(scene)
-
-    return make
-
-
-def beside(scene: Scene) -> tuple[Path, Path]:
-    network = scene.path.parent / "net.py"
-    network.write_text(NET, "utf-8")
-    return network, scene.path
-
-
-def safetensors(header: Any, content: bytes = b"", length: int | None = None) -> bytes:
-    """The format's own layout: the header's length in 8 bytes, the header, the numbers."""
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text) if length is None else length) + text + content
-
-
-def one(start: int, end: int, shape: list[int], kind: str = "F32") -> dict[str, Any]:
-    return {"conv.weight": {"dtype": kind, "shape": shape, "data_offsets": [start, end]}}
-
-
-def not_a_number() -> dict[str, torch.Tensor]:
-    found = tensors()
-    found["conv.weight"][0, 0, 0, 0] = float("nan")
-    return found
-
-
-def half(content: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()[: len(buffer.getvalue()) // 2]
-
-
-def legacy(scene: Scene) -> bytes:
-    buffer = io.BytesIO()
-    torch.save({"a": Trap(scene.trap)}, buffer, _use_new_zipfile_serialization=False)
-    return buffer.getvalue()
 
 
 def zipped(**members: bytes) -> bytes:
@@ -111,6 +52,33 @@ def exported(change: Callable[[dict[str, Any]], object]) -> Make:
                 archive.writestr(key, content)
 
     return make
+
+
+def with_part(below: str, content: Callable[[Scene], bytes]) -> Make:
+    """A file of torch.export with a further part."""
+
+    def make(scene: Scene) -> None:
+        save_exported(scene.path)
+        with zipfile.ZipFile(scene.path, "a") as archive:
+            root = archive.namelist()[0].partition("/")[0]
+            archive.writestr(f"{root}/{below}", content(scene))
+
+    return make
+
+
+with_object = with_part("data/constants/opaque_obj_0", lambda scene: pickle.dumps(Trap(scene.trap)))
+
+
+def rename_input(program: dict[str, Any], name: str) -> None:
+    whole = program["graph_module"]
+    before = whole["signature"]["input_specs"][-1]["user_input"]["arg"]["as_tensor"]["name"]
+    program["graph_module"] = json.loads(json.dumps(whole).replace(f'"{before}"', json.dumps(name)))
+
+
+def import_something(program: dict[str, Any]) -> None:
+    context = {"default_factory_module": "antigravity", "default_factory_name": "x", "dict_context": []}
+    structure = [1, {"type": "collections.defaultdict", "context": context, "children_spec": []}]
+    program["graph_module"]["module_call_graph"][0]["signature"]["in_spec"] = json.dumps(structure)
 
 
 def first_call(program: dict[str, Any], target: str) -> None:
@@ -213,6 +181,48 @@ CASES = (
     ),
     Case(
         "network",
+        "maps.pt2",
+        "an operation of torch that opens files",
+        "maps.pt2 holds more than tensors and their operations (torch.ops.aten.from_file.default); it was not read.",
+        exported(lambda program: first_call(program, "torch.ops.aten.from_file.default")),
+    ),
+    Case(
+        "network",
+        "object.pt2",
+        "an object that is unpickled",
+        "object.pt2 holds more than tensors and their operations (archive/data/constants/opaque_obj_0); it was not read.",
+        with_object,
+    ),
+    Case(
+        "network",
+        "input.pt2",
+        "an input whose name is a program",
+        "input.pt2 holds more than tensors and their operations (x=__import__('os').open('trap', 65)); it was not read.",
+        exported(lambda program: rename_input(program, "x=__import__('os').open('trap', 65)")),
+    ),
+    Case(
+        "network",
+        "size.pt2",
+        "a size whose expression is a program",
+        "size.pt2 holds more than tensors and their operations (__import__('os').open('trap', 65)); it was not read.",
+        exported(lambda program: program["range_constraints"].update({"__import__('os').open('trap', 65)": None})),
+    ),
+    Case(
+        "network",
+        "imports.pt2",
+        "a description of its inputs that imports a module",
+        "imports.pt2 holds more than tensors and their operations (in_spec: …); it was not read.",
+        exported(import_something),
+    ),
+    Case(
+        "network",
+        "compiled.pt2",
+        "compiled code",
+        "compiled.pt2 holds more than tensors and their operations (archive/data/aotinductor/model.so); it was not read.",
+        with_part("data/aotinductor/model.so", lambda _: b"\x7fELF"),
+    ),
+    Case(
+        "network",
         "operation.pt2",
         "an operation that there is not",
         "operation.pt2 needs the operation torch.ops.aten.no_such_thing.default, which torch … does not have here.",
@@ -239,145 +249,5 @@ CASES = (
         "of another kind",
         "…net.docx is no network: wanted is a .py, .pt2 or .onnx file, torchvision:NAME or timm:NAME.",
         data(b"PK\x03\x04" + bytes(60)),
-    ),
-    Case("weights", "missing.pth", "is not there", "The file missing.pth does not exist.", lambda scene: beside(scene)),
-    Case("weights", "empty.pth", "0 bytes", "empty.pth is damaged, or no file of weights.", weights(lambda _: b"")),
-    Case(
-        "weights",
-        "garbage.pt",
-        "random bytes",
-        "garbage.pt is damaged, or no file of weights.",
-        weights(lambda _: b"nothing of the kind" * 30),
-    ),
-    Case(
-        "weights",
-        "cut.pth",
-        "cut in the middle",
-        "cut.pth is damaged, or no file of weights.",
-        weights(lambda _: half(tensors())),
-    ),
-    Case(
-        "weights",
-        "code.pt",
-        "a pickle with code",
-        "code.pt holds Python code, which was not run: save the network’s state_dict() instead, best as .safetensors.",
-        weights(lambda scene: {**tensors(), "x": Trap(scene.trap)}),
-    ),
-    Case(
-        "weights",
-        "code.pth",
-        "a pickle with code, of the older format",
-        "code.pth holds Python code, which was not run: save the network’s state_dict() instead, best as .safetensors.",
-        weights(legacy),
-    ),
-    Case(
-        "weights",
-        "bare.pth",
-        "a pickle with code and nothing else",
-        "bare.pth is damaged, or no file of weights.",
-        weights(lambda scene: pickle.dumps(Trap(scene.trap))),
-    ),
-    Case(
-        "weights",
-        "whole.pt",
-        "a whole network in place of its weights",
-        "whole.pt holds Python code, which was not run: save the network’s state_dict() instead, best as .safetensors.",
-        weights(lambda _: torch.nn.Linear(3, 2)),
-    ),
-    Case(
-        "weights",
-        "list.pt",
-        "a list of tensors",
-        "list.pt holds list, not a network’s state_dict().",
-        weights(lambda _: [torch.zeros(3)]),
-    ),
-    Case("weights", "numbers.pt", "no tensor in it", "numbers.pt holds no tensors.", weights(lambda _: {"epoch": 3})),
-    Case(
-        "weights",
-        "zip.pt",
-        "a zip with something else in it",
-        "zip.pt is damaged, or no file of weights.",
-        weights(lambda _: zipped(readme=b"hello")),
-    ),
-    Case(
-        "weights",
-        "empty.safetensors",
-        "0 bytes",
-        "empty.safetensors is damaged, or no file of weights.",
-        weights(lambda _: b""),
-    ),
-    Case(
-        "weights",
-        "length.safetensors",
-        "says its header has 2^60 bytes",
-        "length.safetensors is damaged, or no file of weights.",
-        weights(lambda _: safetensors({}, length=2**60)),
-    ),
-    Case(
-        "weights",
-        "beyond.safetensors",
-        "a tensor that lies behind its end",
-        "beyond.safetensors is damaged, or no file of weights.",
-        weights(lambda _: safetensors(one(0, 4 * 10**12, [10**12]), bytes(64))),
-    ),
-    Case(
-        "weights",
-        "lies.safetensors",
-        "a tensor whose shape is not its size",
-        "lies.safetensors is damaged, or no file of weights.",
-        weights(lambda _: safetensors(one(0, 64, [1000]), bytes(64))),
-    ),
-    Case(
-        "weights",
-        "json.safetensors",
-        "a header that is no JSON",
-        "json.safetensors is damaged, or no file of weights.",
-        weights(lambda _: safetensors(b"{'a': 1}")),
-    ),
-    Case(
-        "weights",
-        "pickle.safetensors",
-        "a pickle with code, renamed",
-        "pickle.safetensors is damaged, or no file of weights.",
-        weights(lambda scene: pickle.dumps(Trap(scene.trap))),
-    ),
-    Case(
-        "weights",
-        "keys.pth",
-        "of another network",
-        "keys.pth does not fit the network: 0 of 4 keys do. Missing in the file: conv.weight, conv.bias, "
-        "fc.weight … (+1). Only in the file: stem.weight, stem.bias.",
-        weights(lambda _: {"stem.weight": torch.zeros(2), "stem.bias": torch.zeros(2)}),
-    ),
-    Case(
-        "weights",
-        "classes.pth",
-        "for another number of classes",
-        "classes.pth does not fit the network: 2 of 4 keys do. fc.weight is (5, 4) in the file, (10, 4) in "
-        "the network. fc.bias is (5,) in the file, (10,) in the network.",
-        weights(lambda _: tensors(fc__weight=(5, 4), fc__bias=(5,))),
-    ),
-    Case(
-        "weights",
-        "prefix.pth",
-        "keys with a prefix",
-        "prefix.pth does not fit the network: 0 of 4 keys do. Missing in the file: conv.weight, conv.bias, "
-        "fc.weight … (+1). Only in the file: module.conv.weight, module.conv.bias, module.fc.weight … "
-        "(+1). Take “module.” off the file’s keys. Then 4 of 4 keys fit.",
-        weights(lambda _: {f"module.{key}": tensor for key, tensor in tensors().items()}),
-    ),
-    Case(
-        "weights",
-        "lacks.pth",
-        "one tensor too few",
-        "lacks.pth does not fit the network: 3 of 4 keys do. Missing in the file: fc.bias.",
-        weights(lambda _: tensors(fc__bias=None)),
-    ),
-    Case(
-        "weights",
-        "nan.pth",
-        "not a number among its numbers",
-        "nan.pth holds values that are not a number (NaN), first in conv.weight.",
-        weights(lambda _: not_a_number()),
     ),
 )

@@ -1,5 +1,7 @@
 """Small files of networks of every kind, made on the spot."""
 
+import io
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,17 @@ def small() -> Small:
 
 
 def save_exported(path: Path, side: int = 64, *, any_size: bool = False) -> Small:
-    network = small()
+    path.write_bytes(_exported(side, any_size))
+    return small()
+
+
+@lru_cache
+def _exported(side: int, any_size: bool) -> bytes:
     dim = torch.export.Dim.AUTO
     shapes = ({2: dim, 3: dim},) if any_size else None
-    torch.export.save(torch.export.export(network, (torch.zeros(1, 3, side, side),), dynamic_shapes=shapes), path)
-    return network
+    written = io.BytesIO()
+    torch.export.save(torch.export.export(small(), (torch.zeros(1, 3, side, side),), dynamic_shapes=shapes), written)
+    return written.getvalue()
 
 
 def onnx_model(nodes: list[Any], constants: dict[str, Any], *, outputs: tuple[str, ...] = ("y",), **more: Any) -> Any:
