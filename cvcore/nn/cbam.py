@@ -17,8 +17,8 @@ of 3 or 7 (table 2), the order of the two (table 3).
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, assert_never
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,21 @@ LEAST_HIDDEN = 8
 Pooling: TypeAlias = Literal["avg", "max"]
 Order: TypeAlias = Literal["channel first", "spatial first", "parallel"]
 Gate: TypeAlias = Literal["on", "off", "mean"]
+Operation: TypeAlias = Literal[
+    "the map comes in",
+    "average pooling",
+    "maximum pooling",
+    "the shared MLP",
+    "the sum",
+    "sigmoid of the channels",
+    "the channels are weighed",
+    "maximum and mean over the channels",
+    "the convolution",
+    "batch norm",
+    "sigmoid of the positions",
+    "the positions are weighed",
+]
+POOLINGS: Mapping[Pooling, Operation] = {"avg": "average pooling", "max": "maximum pooling"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,47 @@ class CBAMTrace:
     channel: ChannelTrace | None
     spatial: SpatialTrace | None
     out: Tensor
+    order: Order = "channel first"
+
+    @property
+    def between(self) -> Tensor:
+        """The map weighed once: what the second attention is multiplied with. Where there is one attention only, what came in."""
+        if self.channel is None or self.spatial is None:
+            return self.x
+        return self.spatial.out if self.order == "spatial first" else self.channel.out
+
+    @property
+    def channel_source(self) -> Tensor:
+        """The map that channel attention looks at."""
+        return self.between if self.order == "spatial first" else self.x
+
+    @property
+    def spatial_source(self) -> Tensor:
+        """The map that spatial attention looks at."""
+        return self.between if self.order == "channel first" else self.x
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What is done, in order; of a block with both attentions and both poolings twelve operations."""
+        channel: list[Operation] = []
+        spatial: list[Operation] = []
+        if self.channel is not None:
+            several: list[Operation] = ["the sum"] if len(self.channel.pooled) > 1 else []
+            pools = [POOLINGS[pool] for pool in self.channel.pooled]
+            channel = [*pools, "the shared MLP", *several, "sigmoid of the channels", "the channels are weighed"]
+        if self.spatial is not None:
+            spatial = ["maximum and mean over the channels", "the convolution", "batch norm"]
+            spatial += ["sigmoid of the positions", "the positions are weighed"]
+        return ("the map comes in", *(spatial + channel if self.order == "spatial first" else channel + spatial))
+
+    def without_maps(self) -> "CBAMTrace":
+        """The same without what is large: its maps of all channels are of no picture, (0, C, H, W)."""
+
+        def emptied(trace: ChannelTrace | SpatialTrace | None) -> Any:
+            return None if trace is None else replace(trace, out=trace.out[:0].clone())
+
+        channel, spatial = emptied(self.channel), emptied(self.spatial)
+        return CBAMTrace(self.x[:0].clone(), channel, spatial, self.out[:0].clone(), self.order)
 
 
 class ChannelAttention(nn.Module):
@@ -165,6 +221,17 @@ class ChannelPool(nn.Module):
         return torch.cat((x.amax(1, keepdim=True), x.mean(1, keepdim=True)), 1)
 
 
+@dataclass(frozen=True, slots=True)
+class NormNumbers:
+    """Batch norm of one channel in evaluation: gamma (x - mean) / sqrt(variance + epsilon) + beta."""
+
+    gamma: float
+    beta: float
+    mean: float
+    variance: float
+    epsilon: float
+
+
 class ConvNorm(nn.Module):
     """Convolution to one channel without bias, then batch norm (with the authors' momentum)."""
 
@@ -176,6 +243,17 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (N, channels, H, W) -> (N, 1, H, W)
         out: Tensor = self.bn(self.conv(x))
         return out
+
+    def parts(self, x: Tensor) -> Tensor:  # (N, channels, H, W) -> (N, channels, H, W)
+        """What each channel adds to the convolution; their sum is its result."""
+        weight = self.conv.weight.transpose(0, 1)  # (channels, 1, k, k)
+        return nn.functional.conv2d(x, weight, padding=self.conv.padding, groups=len(weight))
+
+    def norm_numbers(self) -> NormNumbers:
+        bn = self.bn
+        assert bn.running_mean is not None
+        assert bn.running_var is not None
+        return NormNumbers(float(bn.weight), float(bn.bias), float(bn.running_mean), float(bn.running_var), bn.eps)
 
 
 class SpatialAttention(nn.Module):
@@ -274,7 +352,7 @@ class CBAM(nn.Module):
                     out = out * spatial.weight
             case _:
                 assert_never(self.order)
-        return CBAMTrace(x, channel, spatial, out)
+        return CBAMTrace(x, channel, spatial, out, self.order)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,6 +41,7 @@ from tqdm import tqdm
 
 from cvcore import zoo
 from cvcore.models.mobilenet import GATE_START, MobileNetV2, MobileNetV2CBAM, mobilenet_v2, mobilenet_v2_cbam
+from cvcore.nn.cbam_ablation import FILE as ABLATION_FILE
 from cvcore.train.tiny_imagenet import (
     MEAN,
     STD,
@@ -58,7 +59,6 @@ from cvcore.train.tiny_imagenet import (
 Trunk = Literal["whole", "last"]
 
 VARIANTS = ("none", "channel", "spatial", "both")
-ABLATION_FILE = "mobilenet_v2_cbam.ablation.json"
 WEAKNESSES = (
     "It has 202 classes and always chooses among them: a polar bear becomes a dugong, a macaw a ladybird; "
     "people and rooms are called after some object in them."

@@ -133,6 +133,71 @@ def test_the_variants_of_the_paper() -> None:
     assert only.ChannelGate is None
 
 
+@pytest.mark.parametrize("order", ["channel first", "spatial first", "parallel"])
+@torch.no_grad()
+def test_a_trace_says_what_each_attention_looks_at_and_in_which_order(order: str) -> None:
+    block = fill(CBAM(6, 2, 3, order=order))  # type: ignore[arg-type]
+    trace = block.trace(torch.randn(1, 6, 5, 4))
+    torch.testing.assert_close(trace.channel.pooled["max"], trace.channel_source.amax((2, 3)))
+    torch.testing.assert_close(trace.spatial.pooled[:, 1], trace.spatial_source.mean(1))
+    last = trace.channel.weight[:, :, None, None] if order == "spatial first" else trace.spatial.weight
+    torch.testing.assert_close(trace.out, trace.between * last)
+    operations = trace.operations
+    assert len(operations) == len(set(operations)) == 12
+    assert operations[0] == "the map comes in"
+    first, second = operations.index("the shared MLP"), operations.index("the convolution")
+    assert (second < first) == (order == "spatial first")
+
+
+@torch.no_grad()
+def test_a_part_that_is_missing_has_no_operations() -> None:
+    x = torch.randn(1, 6, 5, 4)
+    only = CBAM(6, spatial=False, pools=("max",)).trace(x)
+    assert only.operations == (
+        "the map comes in", "maximum pooling", "the shared MLP", "sigmoid of the channels", "the channels are weighed"
+    )  # fmt: skip
+    assert only.between is only.x
+    assert CBAM(6, channel=False).trace(x).operations[1:] == (
+        "maximum and mean over the channels", "the convolution", "batch norm", "sigmoid of the positions", "the positions are weighed"
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def test_without_maps_only_the_shape_of_large_maps_stays() -> None:
+    trace = fill(CBAM(6, order="spatial first")).trace(torch.randn(1, 6, 5, 4))
+    small = trace.without_maps()
+    for emptied in (small.x, small.out, small.between, small.channel.out):
+        assert emptied.shape == (0, 6, 5, 4)
+        assert emptied.untyped_storage().nbytes() == 0
+    assert small.channel.gate is trace.channel.gate
+    assert small.spatial.pooled is trace.spatial.pooled
+    assert small.operations == trace.operations
+    assert CBAM(6, channel=False).trace(torch.randn(1, 6, 5, 4)).without_maps().channel is None
+
+
+@pytest.mark.parametrize("options", [{}, {"kernel_size": 3}, {"conv_pool": True}], ids=str)
+@torch.no_grad()
+def test_the_convolution_and_its_norm_come_apart(options: dict[str, object]) -> None:
+    block = fill(CBAM(6, 2, **options)).eval()  # type: ignore[arg-type]
+    trace = block.trace(torch.randn(1, 6, 5, 4)).spatial
+    layer = block.SpatialGate.spatial
+    parts = layer.parts(trace.pooled)
+    torch.testing.assert_close(parts.sum(1, keepdim=True), trace.convolved)
+    kernel, reach = layer.conv.weight[0], layer.conv.kernel_size[0] // 2
+    for m, i, j in ((0, 0, 0), (len(kernel) - 1, 4, 1)):
+        wanted = sum(
+            float(kernel[m, di + reach, dj + reach] * trace.pooled[0, m, i + di, j + dj])
+            for di in range(-reach, reach + 1)
+            for dj in range(-reach, reach + 1)
+            if 0 <= i + di < 5 and 0 <= j + dj < 4
+        )
+        assert float(parts[0, m, i, j]) == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+    n = layer.norm_numbers()
+    torch.testing.assert_close(
+        n.gamma * (trace.convolved - n.mean) / math.sqrt(n.variance + n.epsilon) + n.beta, trace.logits
+    )
+
+
 @pytest.mark.parametrize(
     "build",
     [
