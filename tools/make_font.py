@@ -1,8 +1,8 @@
 """Makes the fonts in ``assets/fonts``: ``python tools/make_font.py NotoSansCJK-Regular.ttc DejaVuSans.ttf``.
 
-The source is Noto Sans CJK 2.004 (Debian: fonts-noto-cjk). Kept are Latin, Greek, signs, the 3,755 characters of GB 2312 level 1,
-which cover 99.7 % of written Chinese, and whatever else the translations, label files and sources of this program hold. Subscripts
-and some signs of mathematics are not in it: they come from DejaVu Sans 2.37 (Debian: fonts-dejavu-core).
+The source is Noto Sans CJK 2.004 (Debian: fonts-noto-cjk). Kept are Latin, Greek, signs, all 6,763 Chinese characters of GB 2312, so
+that new words need no new font, and whatever else the translations, label files and sources of this program hold. Subscripts and
+some signs of mathematics are not in it: they come from DejaVu Sans 2.37 (Debian: fonts-dejavu-core).
 """
 
 import argparse
@@ -16,6 +16,9 @@ FONT = ROOT / "assets" / "fonts" / "NotoSansSC-subset.otf"
 SIGNS = ROOT / "assets" / "fonts" / "Signs-subset.ttf"
 FAMILY = "CV Explorer Sans SC"
 """A name of its own, so that it never stands in the way of a complete Noto Sans CJK on the same machine."""
+
+ENDINGS = ("json", "txt", "tsv", "po", "md")
+"""Of the files in assets that hold words."""
 
 BLOCKS = (
     (0x20, 0x17F),  # Latin, Latin-1, Latin Extended-A
@@ -37,16 +40,30 @@ BLOCKS = (
     (0xFFE5, 0xFFE5),  # full-width yen
 )
 
+MORE_SIGNS = (
+    (0x300, 0x36F),  # accents over the letter before: x̂, ȳ
+    (0x1D2C, 0x1D6A),  # small raised and lowered letters
+    (0x2308, 0x230B),  # ceiling and floor
+    (0x23A7, 0x23AD),  # braces over several lines
+    (0x27C2, 0x27EB),  # angle brackets
+    (0x2A00, 0x2A2F),  # sums and products
+    (0x2C7C, 0x2C7C),  # lowered j
+)
+"""From DejaVu Sans, with what the blocks above have that Noto Sans lacks."""
 
-def common_chinese() -> set[str]:
-    """GB 2312 level 1: rows 16 to 55, 3,755 characters."""
-    codes = (bytes((0xA0 + row, 0xA0 + cell)) for row in range(16, 56) for cell in range(1, 95))
+NARROW = "‘’“”·"
+"""As wide as a letter needs them: the Chinese ones, as wide as a character, tear “the picture’s” apart."""
+
+
+def gb_2312() -> set[str]:
+    """All of GB 2312: 6,763 Chinese characters in rows 16 to 87, and before them signs, kana, Greek and Cyrillic letters."""
+    codes = (bytes((0xA0 + row, 0xA0 + cell)) for row in range(1, 88) for cell in range(1, 95))
     return set("".join(code.decode("gb2312", errors="ignore") for code in codes))
 
 
 def shown_characters() -> set[str]:
-    """Every character that the program's own texts hold: translations, labels and cards in assets, and the sources."""
-    files = [path for ending in ("json", "txt", "tsv") for path in (ROOT / "assets").rglob(f"*.{ending}")]
+    """Every character that the program's own texts hold: words, explanations, labels and cards in assets, and the sources."""
+    files = [path for ending in ENDINGS for path in (ROOT / "assets").rglob(f"*.{ending}")]
     files += [path for package in ("cvcore", "explorer") for path in (ROOT / package).rglob("*.py")]
     texts = (path.read_text("utf-8") for path in files if not path.name.startswith("LICENCE"))
     return {character for text in texts for character in text if character.isprintable()}
@@ -58,18 +75,20 @@ def main() -> None:
     parser.add_argument("signs", type=Path, help="DejaVuSans.ttf")
     options = parser.parse_args()
     source, signs = options.source, options.signs
-    font = next(font for font in TTCollection(source).fonts if font["name"].getDebugName(4) == "Noto Sans CJK SC")
+    fonts = {font["name"].getDebugName(4): font for font in TTCollection(source).fonts}
+    font = fonts["Noto Sans CJK SC"]
+    narrow = fonts["Noto Sans CJK JP"].getBestCmap()  # all fonts of the collection share their glyphs
+    for table in font["cmap"].tables:
+        table.cmap |= {ord(c): narrow[ord(c)] for c in NARROW if ord(c) in table.cmap}
     wanted = {chr(code) for first, last in BLOCKS for code in range(first, last + 1)}
-    wanted |= common_chinese() | shown_characters()
+    wanted |= gb_2312() | shown_characters()
     keep(font, wanted, FAMILY, "2.004")
     font["CFF "].cff.fontNames = [font["name"].getDebugName(6)]
     font.save(FONT)
     there = font.getBestCmap()
     other = TTFont(signs)
-    subscripts = {
-        chr(code) for code in (*range(0x2080, 0x209D), *range(0x1D62, 0x1D6B), *range(0x2308, 0x230C), 0x2C7C)
-    }
-    keep(other, {c for c in subscripts | shown_characters() if ord(c) not in there}, "CV Explorer Signs", "2.37")
+    more = {chr(code) for first, last in MORE_SIGNS for code in range(first, last + 1)}
+    keep(other, {c for c in wanted | more if ord(c) not in there}, "CV Explorer Signs", "2.37")
     other.save(SIGNS)
     for path, made in ((FONT, font), (SIGNS, other)):
         print(f"{path.name}: {len(made.getBestCmap())} characters, {path.stat().st_size / 1e6:.2f} MB")
@@ -81,6 +100,7 @@ def main() -> None:
 def keep(font: TTFont, characters: set[str], family: str, version: str) -> None:
     """Reduces a font to some characters and gives it a name of its own."""
     options = subset.Options(layout_features=["kern", "locl", "mark", "ccmp"], name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14])
+    options.drop_tables += ["BASE", "VORG", "vhea", "vmtx", "FFTM"]  # for lines from top to bottom, and a date
     subsetter = subset.Subsetter(options)
     subsetter.populate(text="".join(sorted(characters)))
     subsetter.subset(font)
