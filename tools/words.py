@@ -26,7 +26,7 @@ from cvcore.sentence import SentenceError
 from explorer.i18n import LANGUAGES, SHELL, catalogue_files
 from explorer.own_networks.trial import PRESETS
 from explorer.panel import Knob, Panel, knobs
-from explorer.registry import find_panels
+from explorer.registry import CHAPTERS, find_panels
 from explorer.widgets.actions import ACTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -144,18 +144,22 @@ def words_of_knob(name: str, knob: Knob) -> Iterator[str]:
 def own_panels() -> dict[str, Panel]:
     """The program's own panels, without those of installed packages."""
     found = find_panels()
+    panels = {name: found.load(name) for name, entry in found.entries.items() if entry.own}
     if found.failures:
         raise RuntimeError(f"panels that cannot be loaded: {dict(found.failures)}")
-    return {name: one for name, one in found.panels.items() if one.compute.__module__.startswith("explorer.panels.")}
+    return {name: panel for name, panel in panels.items() if panel is not None}
 
 
 @cache
 def said_by_panels() -> Words:
-    """Titles, chapters and knobs of the program's own panels."""
+    """The chapters; titles, first sentences and knobs of the program's own panels."""
     words: Words = {}
+    for chapter in CHAPTERS:
+        add(words, chapter, "explorer/registry.py")
     for panel in own_panels().values():
         file = _file_of(panel)
-        for text in filter(None, (panel.title, panel.chapter)):
+        entry = find_panels().entries[panel.name]
+        for text in filter(None, (panel.title, panel.chapter, entry.about)):
             add(words, text, file, shell=True)
         for kind in (panel.params, panel.view):
             for name, (_, knob) in knobs(kind).items():

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from explorer.bundle.dialog import ReportDialog
 from explorer.bundle.format import Bundle, BundleError, read_bundle
 from explorer.i18n import tr
-from explorer.panel import Frame, Result
+from explorer.panel import Frame, Panel, Result
 from explorer.settings.session import fields_to_json
 from explorer.sources.player import Player
 from explorer.widgets.jobs import Jobs
@@ -71,14 +71,19 @@ class BundleOpener(QObject):
     def _go_on(self) -> None:
         path, self._waiting = self._waiting, ""
         if path:
-            self._jobs.start(lambda: read_bundle(path), lambda read: self._read(path, read), f"read {Path(path).name}")
 
-    def _read(self, path: str, read: Bundle | Exception) -> None:
-        if isinstance(read, Exception):
-            said = str(read) if isinstance(read, BundleError) else f"{Path(path).name}: {read}"
+            def work() -> tuple[Bundle, Panel | None]:
+                read = read_bundle(path)
+                return read, self._desk.panel(read.panel)
+
+            self._jobs.start(work, lambda outcome: self._read(path, outcome), f"read {Path(path).name}")
+
+    def _read(self, path: str, outcome: tuple[Bundle, Panel | None] | Exception) -> None:
+        if isinstance(outcome, Exception):
+            said = str(outcome) if isinstance(outcome, BundleError) else f"{Path(path).name}: {outcome}"
             self._announce(said, "", True)
             return
-        panel = self._desk.panel(read.panel)
+        read, panel = outcome
         if panel is None:
             self._announce(tr("There is no panel named {name}.", name=read.panel), "", True)
             return

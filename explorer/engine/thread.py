@@ -23,7 +23,8 @@ class Engine:
     """Computes every visible panel on the newest frame.
 
     Args:
-        load_panels: called once in the worker thread (it imports torch); gives the panels by name.
+        load_panels: called once in the worker thread, after torch is imported; gives the panels by name. One may be imported when it
+            is taken out of there.
         on_ready: called without data, from the worker thread, when there is something to take.
     """
 
@@ -39,6 +40,7 @@ class Engine:
         self._cut_short: set[int] = set()
         self._forgotten: set[int] = set()
         self._recalled: dict[int, Any] = {}
+        self._wanted: list[str] = []
         self._closing = False
         self._computer: Computer | None = None
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -50,7 +52,7 @@ class Engine:
 
     @property
     def panels(self) -> Mapping[str, Panel] | None:
-        """The panels by name; None until the worker has imported them."""
+        """The panels by name; None until the worker has them."""
         return self._computer.panels if self._computer else None
 
     @property
@@ -78,6 +80,13 @@ class Engine:
         with self._cond:
             self._done.clear()
             self._cond.notify()
+
+    def want(self, panel: str) -> None:
+        """Imports a panel in the worker's thread before it computes on; ``on_ready`` is called once it is there, or cannot be had."""
+        with self._cond:
+            if panel not in self._wanted:
+                self._wanted.append(panel)
+                self._cond.notify()
 
     def drop_task(self, task_id: int, *, forget: bool = False) -> None:
         """Stops computing a panel, because it is hidden or (``forget``) closed."""
@@ -128,11 +137,13 @@ class Engine:
         from explorer.engine.compute import Computer
 
         computer = Computer(self._load_panels())
+        while self._import_one(computer):  # those that were open last time
+            pass
         self._computer = computer
         self._on_ready()
         while True:
             with self._cond:
-                self._cond.wait_for(lambda: self._closing or bool(self._forgotten) or bool(self._stale()))
+                self._cond.wait_for(lambda: self._closing or self._forgotten or self._wanted or self._stale())
                 if self._closing:
                     return
                 forgotten = bool(self._forgotten)
@@ -147,8 +158,19 @@ class Engine:
                 stale = sorted(self._stale(), key=lambda i: self._since[i])
             if forgotten:
                 give_back()
+            if self._import_one(computer):
+                self._on_ready()
             for task_id in stale:
                 self._compute(computer, cast(Frame, frame), task_id)
+
+    def _import_one(self, computer: "Computer") -> bool:
+        """One between two computations, so that those who wait for pictures do not wait for all of them."""
+        with self._cond:
+            if not self._wanted or self._closing:
+                return False
+            name = self._wanted.pop(0)
+        computer.panels.get(name)
+        return True
 
     def _stale(self) -> list[int]:
         """The tasks whose newest result is not of the newest frame and task."""

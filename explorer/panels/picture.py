@@ -11,7 +11,7 @@ from explorer.i18n import tr
 from explorer.panel import Context, Frame, Result, knob
 
 TITLE = "Picture"
-CHAPTER = "1 Pictures"
+CHAPTER = "1 Pictures and tensors"
 PAPER = ""
 
 NAMES = ("red", "green", "blue", "luma")

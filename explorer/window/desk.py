@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu
 
 from explorer.engine.devices import Device, find_devices
@@ -13,15 +13,15 @@ from explorer.engine.thread import Engine
 from explorer.engine.timing import source_words
 from explorer.i18n import tr
 from explorer.panel import Frame, Panel, Precision
-from explorer.registry import Registry, find_panels
+from explorer.registry import find_panels
 from explorer.settings.session import OpenPanel
 from explorer.sources.state import PlayerState
 from explorer.widgets.chooser import ComputeChooser
 from explorer.widgets.theme import Theme
 from explorer.window.dock import PanelDock
 
-SHORTCUTS = 9
-"""How many panels Ctrl+1, Ctrl+2 ... open."""
+NUMBERED = 9
+"""How many open panels Ctrl+1, Ctrl+2 ... go to."""
 
 
 class Desk(QObject):
@@ -32,8 +32,9 @@ class Desk(QObject):
         emptied(bool): no panel is open, or again one is.
         drawn(PanelDock): one of them shows something new, and has painted it.
         closed(PanelDock): the user closed one.
-        loaded(): the panels are there.
         wished(Canvas, str, Wish): to be copied or saved: the pane of that key.
+        loaded(): panels can be computed.
+        listed(): the menu of panels is another.
     """
 
     ready = Signal()
@@ -42,18 +43,20 @@ class Desk(QObject):
     closed = Signal(object)
     loaded = Signal()
     wished = Signal(object, str, str)
+    listed = Signal()
 
     def __init__(self, window: QMainWindow, chooser: ComputeChooser, theme: Theme) -> None:
         super().__init__(window)
         self.engine = Engine(self._load, self.ready.emit)
         self.docks: list[PanelDock] = []
         self.panel_menu = QMenu(window)
-        self.panel_menu.setToolTipsVisible(True)
+        self._chapter_menus: dict[str, QMenu] = {}
         self._window = window
+        self.numbered = tuple(self._numbered_action(number) for number in range(NUMBERED))
         self._chooser = chooser
         self._theme = theme
         self._active: PanelDock | None = None
-        self._registry: Registry | None = None
+        self.registry = find_panels()
         self._devices: tuple[Device, ...] = ()
         self._damaged: tuple[str, ...] = ()
         self._number = 0
@@ -66,13 +69,12 @@ class Desk(QObject):
         chooser.changed.connect(self._compute_changed)
 
     def _load(self) -> Mapping[str, Panel]:
-        """In the engine's thread: everything that imports torch."""
-        self._registry = find_panels()
+        """In the engine's thread: everything that imports torch, or takes long."""
         from explorer.settings.damaged import check_records  # imports torch
 
         self._damaged = check_records()
         self._devices = find_devices()
-        return self._registry.panels
+        return self.registry.panels
 
     # -- panels
 
@@ -125,8 +127,8 @@ class Desk(QObject):
         return self._damaged
 
     def panel(self, name: str) -> Panel | None:
-        """A panel that can be opened; None before they are loaded, and where there is none of that name."""
-        return self._registry.panels.get(name) if self._loaded and self._registry else None
+        """A panel that can be opened, imported by now; None where there is none of that name. Not for the window's thread."""
+        return self.registry.panels.get(name)
 
     def active(self) -> PanelDock | None:
         """The panel that has the keyboard, or had it last."""
@@ -139,7 +141,8 @@ class Desk(QObject):
         return self._active
 
     def _add(self, opened: OpenPanel) -> PanelDock:
-        dock = PanelDock(opened, self._theme)
+        entry = self.registry.entries.get(opened.name)
+        dock = PanelDock(opened, self._theme, entry.title if entry is not None else "")
         dock.task_changed.connect(lambda: self._hand_over(dock))
         dock.shown_changed.connect(lambda: self._hand_over(dock))
         dock.closed.connect(lambda: self._closed(dock))
@@ -158,8 +161,8 @@ class Desk(QObject):
         self.emptied.emit(False)
         self._bare = True
         self._show_bare()
-        if self._loaded:
-            self._give_panel(dock)
+        self._give_panel(dock)
+        self._number_docks()
         return dock
 
     def _closed(self, dock: PanelDock) -> None:
@@ -175,16 +178,19 @@ class Desk(QObject):
         self.engine.drop_task(dock.id, forget=True)
         self._window.removeDockWidget(dock)
         dock.deleteLater()
+        self._number_docks()
         self.emptied.emit(not self.docks)
 
     def _give_panel(self, dock: PanelDock) -> None:
-        assert self._registry is not None
-        panel = self._registry.panels.get(dock.name)
-        if panel is None:
-            why = self._registry.failures.get(dock.name, "")
-            dock.fail(f"{tr('There is no panel named {name}.', name=dock.name)} {why}".strip())
-        else:
+        """Its panel once it is imported, or why there is none; one that is seen is asked for."""
+        panel = self.registry.loaded(dock.name) if self._loaded else None
+        if panel is not None:
             dock.set_panel(panel)
+        elif self._loaded and (dock.name in self.registry.failures or dock.name not in self.registry.entries):
+            why = self.registry.failures.get(dock.name, "")
+            dock.fail(f"{tr('There is no panel named {name}.', name=dock.name)} {why}".strip())
+        elif dock.is_seen():
+            self.engine.want(dock.name)
 
     # -- actions
 
@@ -194,10 +200,14 @@ class Desk(QObject):
 
     def next_panel(self) -> None:
         if dock := self.active():
-            following = self.docks[(self.docks.index(dock) + 1) % len(self.docks)]
-            following.raise_()
-            following.side.setFocus()
-            self._active = following
+            self.go_to(self.docks[(self.docks.index(dock) + 1) % len(self.docks)])
+
+    def go_to(self, dock: PanelDock) -> None:
+        """Brings an open panel to the front and gives it the keyboard."""
+        dock.show()
+        dock.raise_()
+        dock.side.setFocus()
+        self._active = dock
 
     def close_panel(self) -> None:
         if dock := self.active():
@@ -232,6 +242,8 @@ class Desk(QObject):
         """Gives the engine a panel's newest task, or takes it away while the panel cannot be seen."""
         if self._closing:
             return
+        if dock.panel is None and not dock.error:
+            self._give_panel(dock)
         task = (
             dock.task(*(dock.compute or self._chooser.chosen()))
             if dock.is_seen() and dock.id not in self._held
@@ -265,10 +277,11 @@ class Desk(QObject):
         if not self._loaded:
             self._loaded = True
             self._chooser.set_devices(self._devices)
-            self.retranslate()
-            for dock in self.docks:
-                self._give_panel(dock)
+            self._fill_menu()  # with the panels of installed packages
             self.loaded.emit()
+        for dock in self.docks:
+            if dock.panel is None and not dock.error:
+                self._give_panel(dock)
         by_id = {dock.id: dock for dock in self.docks}
         for task_id, result in self.engine.take().items():
             if task_id in by_id:
@@ -289,22 +302,47 @@ class Desk(QObject):
     # -- words and looks
 
     def retranslate(self) -> None:
-        self.panel_menu.setTitle(tr("Open a panel"))
-        self.panel_menu.clear()
-        if self._loaded and self._registry is not None:
-            ordered = sorted(self._registry.panels.values(), key=lambda panel: (panel.chapter, panel.title))
-            for i, panel in enumerate(ordered):
-                action = self.panel_menu.addAction(tr(panel.title))
-                action.setToolTip(tr(panel.chapter))
-                action.triggered.connect(lambda _=False, name=panel.name: self.open_panel(name))
-                if i < SHORTCUTS:
-                    action.setShortcut(QKeySequence(f"Ctrl+{i + 1}"))
-            for name, why in self._registry.failures.items():
-                self.panel_menu.addAction(f"{name}: {why}").setEnabled(False)
-        else:
-            self.panel_menu.addAction(tr("The panels are being loaded")).setEnabled(False)
+        self._fill_menu()
         for dock in self.docks:
             dock.retranslate()
+        self._number_docks()
+
+    def _numbered_action(self, number: int) -> QAction:
+        """Goes to the open panel of this number: opening another one, or a version with more of them, moves none."""
+        action = QAction(self._window)
+        action.setObjectName(f"go_to_{number + 1}")
+        action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
+        action.setVisible(False)
+        action.triggered.connect(lambda: self.go_to(self.docks[number]))
+        self._window.addAction(action)
+        return action
+
+    def _number_docks(self) -> None:
+        for i, action in enumerate(self.numbered):
+            action.setVisible(i < len(self.docks))
+            if i < len(self.docks):
+                action.setText(self.docks[i].windowTitle())
+
+    def _fill_menu(self) -> None:
+        """Chapter by chapter, in the order of the course."""
+        for menu in self._chapter_menus.values():
+            menu.clear()
+        for entry in self.registry.entries.values():
+            if entry.chapter not in self._chapter_menus:
+                menu = self._chapter_menus[entry.chapter] = QMenu(self.panel_menu)
+                menu.setToolTipsVisible(True)
+            action = self._chapter_menus[entry.chapter].addAction(tr(entry.title))
+            action.setObjectName(f"open_{entry.name}")
+            action.setToolTip(tr(entry.about) if entry.own else entry.about)
+            action.triggered.connect(lambda _=False, name=entry.name: self.open_panel(name))
+        for action in self.panel_menu.actions():
+            self.panel_menu.removeAction(action)
+        for chapter in dict.fromkeys(entry.chapter for entry in self.registry.entries.values()):
+            self._chapter_menus[chapter].setTitle(tr(chapter) if chapter else tr("Other panels"))
+            self.panel_menu.addMenu(self._chapter_menus[chapter])
+        for name, why in self.registry.failures.items():
+            self.panel_menu.addAction(f"{name}: {why}").setEnabled(False)
+        self.listed.emit()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
@@ -313,4 +351,4 @@ class Desk(QObject):
 
     def failures(self) -> dict[str, str]:
         """Panels that could not be loaded, and why."""
-        return dict(self._registry.failures) if self._registry else {}
+        return dict(self.registry.failures)

@@ -45,6 +45,9 @@ ROOMY = 54
 class PanelDock(QDockWidget):
     """An open panel.
 
+    Args:
+        title: in English, until the panel itself is there.
+
     Signals:
         task_changed(): its Params changed; ask :meth:`task`.
         shown_changed(): it can be seen now, or no longer.
@@ -59,11 +62,12 @@ class PanelDock(QDockWidget):
     shown_changed = Signal()
     closed = Signal()
 
-    def __init__(self, opened: OpenPanel, theme: Theme) -> None:
-        super().__init__(opened.name.capitalize())
+    def __init__(self, opened: OpenPanel, theme: Theme, title: str = "") -> None:
+        super().__init__()
         self.setObjectName(f"panel_{opened.name}_{opened.id}")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
         self.name = opened.name
+        self._title = title or opened.name.capitalize()
         self.id = opened.id
         self.panel: Panel | None = None
         self.params: Any = None
@@ -141,12 +145,14 @@ class PanelDock(QDockWidget):
         layout.addLayout(foot)
         self.setWidget(body)
         self.visibilityChanged.connect(self._visibility_changed)
+        self.setWindowTitle(tr(self._title))
 
     # -- what the window tells it
 
     def set_panel(self, panel: Panel) -> None:
         """The panel's module has been imported."""
         self.panel = panel
+        self._title = panel.title
         self.params = fields_from_json(panel.params, self._remembered)
         self.view = fields_from_json(panel.view, self._remembered)
         self.retranslate()
@@ -169,6 +175,7 @@ class PanelDock(QDockWidget):
 
     def fail(self, sentence: str) -> None:
         """The panel cannot be had."""
+        self.error = sentence
         self._say(sentence, "error")
 
     def preview(self, frame: Frame) -> None:
@@ -247,10 +254,10 @@ class PanelDock(QDockWidget):
         self.side.setTabText(1, tr("Explanation"))
         self._side_button.setToolTip(tr("Show or hide the controls"))
         self._side_button.setAccessibleName(tr("Show or hide the controls"))
+        self.setWindowTitle(tr(self._title))
         self.canvas.retranslate()
         if self.panel is None:
             return
-        self.setWindowTitle(tr(self.panel.title))
         self._form = Form(self.params, self.view)
         self._form.setContentsMargins(8, 8, 8, 8)
         self._form.changed.connect(lambda name, value: self.set_fields({name: value}))

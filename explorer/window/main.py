@@ -220,10 +220,17 @@ class MainWindow(QMainWindow):
         self._menus["Saving"].addMenu(self.recorder.menu)
         for menu in (self.opener.sample_menu, self.opener.camera_menu, self.opener.recent_menu):
             self._menus["Source"].addMenu(menu)
-        first = self._menus["Panels"].actions()[0]
-        self._menus["Panels"].insertMenu(first, self.desk.panel_menu)
+        self._first_of_panels = self._menus["Panels"].insertSeparator(self._menus["Panels"].actions()[0])
+        self.desk.listed.connect(self._list_panels)
+        self._menus["Panels"].addSeparator()
+        self._menus["Panels"].addActions(self.desk.numbered)
         self._theme_menu = self._choice_menu(list(THEMES), self.set_theme, lambda: self.theme.name)
         self._language_menu = self._choice_menu(list(LANGUAGES), self.set_language, language)
+
+    def _list_panels(self) -> None:
+        """The chapters stand in the menu itself, as in that of the toolbar."""
+        for action in self.desk.panel_menu.actions():
+            self._menus["Panels"].insertAction(self._first_of_panels, action)
 
     def _choice_menu(self, names: list[str], choose: Callable[[str], None], chosen: Callable[[], str]) -> QMenu:
         menu = self._menus["Window"].addMenu("")
@@ -272,7 +279,7 @@ class MainWindow(QMainWindow):
         self._menu_buttons["samples"].setText(tr("Photographs"))
         self._menu_buttons["camera"].setText(tr("Camera"))
         self._menu_buttons["panels"].setText(tr("Panels"))
-        self._empty.setText(tr("No panel is open. Open one with the button Panels above, or with Ctrl+1 to Ctrl+9."))
+        self._empty.setText(tr("No panel is open. Open one with the button Panels above."))
         for part in (self.opener, self.desk, self.chooser, self.transport, self.recorder):
             part.retranslate()
         self._show_player()

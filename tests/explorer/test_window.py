@@ -1,6 +1,7 @@
 """The window put together: panels, sources, words, looks, and what survives a restart."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ PICTURE = Settings(language="en", panels=(OpenPanel("picture", 1),))
 def open_window(qtbot: QtBot) -> Iterator[Callable[..., MainWindow]]:
     windows: list[MainWindow] = []
 
-    def make(settings: Settings = PICTURE, source: str = COFFEE, **more: Any) -> MainWindow:
+    def make(settings: Settings = PICTURE, source: str = COFFEE, wait: bool = True, **more: Any) -> MainWindow:
         window = MainWindow(settings, source, **more)
         windows.append(window)
         qtbot.addWidget(window)
@@ -42,7 +43,10 @@ def open_window(qtbot: QtBot) -> Iterator[Callable[..., MainWindow]]:
         with qtbot.waitExposed(window):
             window.show()
         window.start()
-        qtbot.waitUntil(lambda: all(dock.result is not None or dock.error for dock in window.desk.docks), timeout=WAIT)
+        if wait:
+            qtbot.waitUntil(
+                lambda: all(dock.result is not None or dock.error for dock in window.desk.docks), timeout=WAIT
+            )
         return window
 
     yield make
@@ -281,9 +285,57 @@ def test_no_two_actions_share_a_shortcut(open_window: Any) -> None:
     keys = [spec.shortcut for spec in ACTIONS]
     assert len(set(keys)) == len(keys)
     assert all(not window.actions_by_name[spec.name].shortcut().isEmpty() for spec in ACTIONS)
-    panel_keys = [action.shortcut().toString() for action in window.desk.panel_menu.actions()]
-    assert "Ctrl+1" in panel_keys
+    panel_keys = [action.shortcut().toString() for action in window.desk.numbered]
+    assert panel_keys[0] == "Ctrl+1"
     assert not set(panel_keys) & set(keys)
+
+
+def test_keys_go_to_open_panels_in_the_order_in_which_they_were_opened(open_window: Any, qtbot: QtBot) -> None:
+    window = open_window()
+    first = window.desk.docks[0]
+    second, third = window.desk.open_panel("losses"), window.desk.open_panel("roi")
+    numbered = window.desk.numbered
+    assert [action.text() for action in numbered if action.isVisible()] == [
+        "Picture",
+        "Losses",
+        "RoI Pool and RoI Align",
+    ]
+    qtbot.waitUntil(lambda: third.is_seen() and not second.is_seen(), timeout=WAIT)
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: second.is_seen() and not third.is_seen(), timeout=WAIT)
+    assert window.desk.active() is second
+    first.close()
+    assert [action.text() for action in numbered if action.isVisible()] == ["Losses", "RoI Pool and RoI Align"]
+
+
+def test_the_menu_has_the_chapters_in_the_order_of_the_course(open_window: Any) -> None:
+    window = open_window()
+    for language in ("en", "zh_CN", "en"):
+        window.set_language(language)
+        menus = [action.menu() for action in window.desk.panel_menu.actions()]
+        numbers = [int(menu.title()[0]) for menu in menus]
+        assert numbers == sorted(set(numbers))
+        assert all(len(menu.actions()) > 0 for menu in menus)
+        shown = [action.menu() for action in window._menus["Panels"].actions() if action.menu() is not None]
+        assert shown == menus, "each once, in the menu bar as in the toolbar"
+    names = [action.objectName() for menu in menus for action in menu.actions()]
+    assert sorted(names) == sorted(f"open_{name}" for name in window.desk.registry.entries)
+
+
+def test_a_panel_is_imported_when_it_is_first_seen(open_window: Any, qtbot: QtBot) -> None:
+    settings = Settings(language="en", panels=tuple(OpenPanel(name, i) for i, name in enumerate(("picture", "roi"), 1)))
+    window = open_window(replace(settings, panels=(*settings.panels, OpenPanel("losses", 3))), wait=False)
+    registry = window.desk.registry
+    assert not any(registry.loaded(name) for name in registry.entries)
+    picture, roi, losses = window.desk.docks
+    assert [dock.windowTitle() for dock in window.desk.docks] == ["Picture", "RoI Pool and RoI Align", "Losses"]
+    qtbot.waitUntil(lambda: all(dock.result is not None for dock in (picture, losses)), timeout=WAIT)
+    assert not roi.is_seen()
+    assert roi.panel is None
+    assert [name for name in registry.entries if registry.loaded(name)] == ["picture", "losses"]
+    assert {panel.name for panel in window.desk.opened()} == {"picture", "roi", "losses"}
+    roi.raise_()
+    qtbot.waitUntil(lambda: roi.result is not None, timeout=WAIT)
 
 
 def test_every_action_is_done_by_somebody(open_window: Any) -> None:

@@ -185,8 +185,7 @@ class Soak:
         yield from self._until(lambda: window.desk.docks[0].result is not None, 2 * STUCK)
         self._began = time.perf_counter()
         assert window.desk.panel("picture") is not None, "the panels were not loaded"
-        registry = window.desk._registry
-        assert registry is not None
+        registry = window.desk.registry
         for name, why in registry.failures.items():
             self._problems.add(f"the panel {name} cannot be loaded: {why}")
         self._user = User(window, list(registry.panels), self.plan.folder, self.plan.seed)

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 TITLE = "CycleGAN"
-CHAPTER = "5 Generative models"
+CHAPTER = "6 Generative models"
 PAPER = (
     "Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, ICCV 2017 · "
     "Isola et al., Image-to-Image Translation with Conditional Adversarial Networks (PatchGAN), CVPR 2017 · "

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 TITLE = "OpenPose"
-CHAPTER = "4 People"
+CHAPTER = "5 Human pose"
 PAPER = (
     "Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017, sections 2 and 3, equations 1 to 15 · "
     "Osokin, Lightweight OpenPose, 2018 · Casiez et al., 1 € Filter, CHI 2012"
