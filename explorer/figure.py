@@ -343,6 +343,7 @@ class Pane:
         size: (w, h) of the picture's coordinates, for the first fit; None takes what the marks cover.
         places: what its places stand for; None where they stand for nothing that other panes or knobs know.
         again: by dimension, what a click sets that hits what the knob has already, such as ``{"box": -1}``.
+        also: what a click that sets something sets besides, such as ``{"grad_cam": True}``.
     """
 
     key: str
@@ -353,6 +354,7 @@ class Pane:
     size: tuple[float, float] | None = None
     places: Places | None = None
     again: At = field(default_factory=dict)
+    also: At = field(default_factory=dict)
 
     def with_marks(self, *marks: Mark) -> "Pane":
         """The same with more drawn on top."""

@@ -46,7 +46,8 @@ def pick(figure: Figure, now: Mapping[str, Any], spot: Spot) -> dict[str, Any] |
     if pane is None or at is None:
         return None
     found = {name: value for name, value in at.items() if name in now}
-    return {n: pane.again[n] if n in pane.again and now[n] == v else v for n, v in found.items()} or None
+    picked = {n: pane.again[n] if n in pane.again and now[n] == v else v for n, v in found.items()}
+    return picked | {n: v for n, v in pane.also.items() if n in now} if picked else None
 
 
 def name(at: At) -> str:

@@ -253,7 +253,7 @@ class ConvNorm(nn.Module):
         bn = self.bn
         assert bn.running_mean is not None
         assert bn.running_var is not None
-        return NormNumbers(float(bn.weight), float(bn.bias), float(bn.running_mean), float(bn.running_var), bn.eps)
+        return NormNumbers(bn.weight.item(), bn.bias.item(), bn.running_mean.item(), bn.running_var.item(), bn.eps)
 
 
 class SpatialAttention(nn.Module):

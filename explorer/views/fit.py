@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from cvcore.zoo import Preprocessing
-from explorer.figure import Extent
+from explorer.figure import Extent, Note
+from explorer.i18n import tr
 from explorer.views import networks
 
 STEP = 32
@@ -53,6 +54,16 @@ class Fit:
         """A box of input pixels in picture pixels."""
         x, y = self.scale
         return box[0] * x, box[1] * y, box[2] * x, box[3] * y
+
+    def notes(self) -> tuple[Note, ...]:
+        """A sentence where the proportions are changed."""
+        if not self.pressed:
+            return ()
+        width, height = self.input
+        words = tr(
+            "The picture’s proportions are changed: the network gets {width} × {height} px.", width=width, height=height
+        )
+        return (Note(words),)
 
 
 def fit_for(network: str, picture: tuple[int, int], size: int, *, square: bool) -> Fit:

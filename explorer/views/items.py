@@ -49,7 +49,8 @@ class Items:
         chosen: the number of one of them; None for none.
         label: of the axis along the items.
         words: what an item is called.
-        value: what the dimension is for an item, such as a layer's name; the number itself if not given.
+        value: what the dimension is for an item, such as a layer's name; the number itself if not given. An item whose value is None
+            stands for nothing.
         again: what a click on the chosen one sets; a pane without it keeps the choice.
     """
 
@@ -150,6 +151,7 @@ class Items:
         each: bool = False,
         colormap: Colormap | None = None,
         cells: Cells | None = None,
+        placing: bool = True,
         mark: str = "items",
     ) -> Pane:
         """A map for each item.
@@ -159,6 +161,7 @@ class Items:
             ends: of the colours; None takes the data's own.
             each: every tile has its own colours.
             cells: where the maps' cells lie on the picture: then a place in a tile is a place of the picture, and back.
+            placing: a click in a tile chooses the place as well.
         """
         shown = values if len(values) == len(self.order) else values[self.order]
         made = Tiles(
@@ -172,7 +175,7 @@ class Items:
             selected=self.place,
             key=mark,
         )
-        return self.pane(key, title, (made,), mark, places=InTiles(self, mark, cells, values.shape[-2:]))
+        return self.pane(key, title, (made,), mark, places=InTiles(self, mark, cells, values.shape[-2:], placing))
 
     def table(
         self,
@@ -239,7 +242,8 @@ class ByIndex:
             return {self.items.name: self.items.value(self.items.chosen)}
         if spot.mark != self.mark or spot.index is None or not 0 <= spot.index < len(self.items.order):
             return None
-        return {self.items.name: self.items.value(int(self.items.order[spot.index]))}
+        value = self.items.value(int(self.items.order[spot.index]))
+        return None if value is None else {self.items.name: value}
 
     def lit(self, at: At) -> tuple[Mark, ...]:
         place = self.items.place_of(at[self.items.name]) if self.items.name in at else None
@@ -254,6 +258,7 @@ class InTiles:
     mark: str
     cells: Cells | None
     shape: tuple[int, ...]
+    placing: bool = True
 
     def at(self, spot: Spot) -> At | None:
         found = ByIndex(self.items, self.mark).at(spot)
@@ -264,7 +269,8 @@ class InTiles:
             return found
         if self.cells is None:
             return {**found, "row": row, "column": column}
-        return {**found, **at_cell((row, column), self.cells.centre(row, column), self.cells.size)}
+        place = at_cell((row, column), self.cells.centre(row, column), self.cells.size)
+        return {**found, **(place if self.placing else {name: place[name] for name in ("row", "column", "xy")})}
 
     def lit(self, at: At) -> tuple[Mark, ...]:
         """The item's tile, or the chosen one's where only a place of the picture is known, with the cell in it."""

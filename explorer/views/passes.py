@@ -73,13 +73,17 @@ class Pass:
         return self.version, tuple(self.x.shape)
 
     def run(self, key: Hashable, work: Callable[[nn.Module, Tensor], T]) -> T:
-        """What ``work(model, x)`` gives, without gradients, timed as ``forward``; once a frame for each key, whichever panel asks."""
+        """What ``work(model, x)`` gives, without gradients, timed as ``forward``; once a frame for each key, whichever panel asks.
+
+        Args:
+            key: None keeps nothing: for what is large and changes with every movement of a control.
+        """
 
         def made() -> T:
             with self.context.stage("forward"), torch.inference_mode():
                 return work(self.model, self.x)
 
-        return self.context.once((key, self.version, self.fit.input), made)
+        return made() if key is None else self.context.once((key, self.version, self.fit.input), made)
 
     def fields(self) -> Mapping[str, ReceptiveField | str]:
         """Theoretical receptive fields by layer, kept; of a network of the user's, whose operations may be any, none where they

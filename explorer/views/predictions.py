@@ -1,5 +1,7 @@
 """What a network says a picture is: its likeliest classes as bars, and Grad-CAM as a map."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ LISTED = 5
 NOW, BEFORE = 0, 7
 """Colours of a prediction, and of the one it is compared with."""
 CLASS = "cam_class"
-"""The dimension: a class by its name. A click on its bar sets the knob of that name."""
+"""The dimension: a class by its name. A click on its bar sets the knob of that name, and ``grad_cam``."""
 
 
 def class_names(network: str) -> tuple[str, ...]:
@@ -25,9 +27,11 @@ def class_names(network: str) -> tuple[str, ...]:
 
 
 def top_classes(now: Array, before: Array | None = None, count: int = LISTED) -> NDArray[np.intp]:
-    """The likeliest classes, the highest first; where there are two predictions by the higher of both."""
-    best = now if before is None else np.maximum(now, before)
-    return np.argsort(-best, kind="stable")[:count]
+    """The likeliest classes, the highest first, and after them what was the likeliest before, if it is not among them."""
+    best = np.argsort(-now, kind="stable")[:count]
+    if before is not None and (first := int(before.argmax())) not in best:
+        best = np.append(best, first)
+    return best
 
 
 def classes_pane(
@@ -54,9 +58,10 @@ def classes_pane(
     )
     if before is None:
         said = title or tr("Most likely of {count} classes", count=len(names))
-        return items.named_bars(
+        pane = items.named_bars(
             key, said, 100 * now.astype(np.float64), tr("probability"), unit="%", ends=(0.0, 100.0), mark="classes"
         )
+        return replace(pane, also={"grad_cam": True})
     values = 100 * np.stack((now[best], before[best]), 1).astype(np.float64)  # (n, 2)
     labels = [label for i, (a, b) in zip(best, values, strict=True) for label in (f"{names[i]} {change(a - b)}", "")]
     bars: Mark = Bars(
@@ -68,7 +73,8 @@ def classes_pane(
         key="classes",
     )
     both = Items(CLASS, np.repeat(best, 2), value=lambda i: names[i])
-    return both.pane(key, title or tr("Now (blue), unchanged (grey)"), (bars,), "classes", axes)
+    title = title or tr("Now (blue), unchanged (grey)")
+    return both.pane(key, title, (bars,), "classes", axes, also={"grad_cam": True})
 
 
 def change(points: float) -> str:

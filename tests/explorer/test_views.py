@@ -1,6 +1,6 @@
 """The layer that panels are made from: places that light each other, cells, walks, numbers, knobs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer import pointing
-from explorer.figure import Bars, Boxes, Figure, Heatmap, Lit, Note, Pane, Points, Row, Spot, Text
+from explorer.figure import Bars, Boxes, Figure, Heatmap, Image, Lit, Note, Pane, Points, Row, Spot, Text
 from explorer.panel import Frame, check, knob
 from explorer.views.cells import Cells
 from explorer.views.items import Items, matrix
+from explorer.views.mosaic import FINEST, Mosaic, columns_for, ground
 from explorer.views.positions import Positions
+from explorer.views.predictions import change, class_names, classes_pane, top_classes
 from explorer.views.said import count, fixed, num, par, percent, plus, shape, terms
 from explorer.views.walk import Step, walk
 
@@ -94,6 +96,117 @@ def test_bars_a_curve_and_a_matrix_of_one_dimension() -> None:
         assert at["unit"] == 1
         assert pointing.light(figure, {"unit": 1}).marks.keys() == {"bars", "curve", "both"}
     assert pointing.light(figure, {"unit": 2}).marks == {}, "an item that is not shown"
+
+
+def test_a_click_can_set_something_besides_and_an_item_can_stand_for_nothing() -> None:
+    rows = Items.all("kind", 2, value=lambda i: (None, "a")[i])
+    pane = replace(rows.table("table", "Kinds", ("name",), lambda i: (str(i),)), also={"on": True, "elsewhere": 1})
+    now = {"kind": "b", "on": False}
+    assert pointing.pick(Figure(pane), now, Spot("table", "items", 0, 0, 1)) == {"kind": "a", "on": True}
+    assert pointing.pick(Figure(pane), now, Spot("table", "items", 0, 0, 0)) is None
+    assert pointing.probe(Figure(pane), pointing.name, Spot("table", "items", 0, 0, 0)) is None
+
+
+def test_tiles_can_leave_the_place_alone() -> None:
+    at = coarse()
+    tiles = Items.all("channel", 2).tiles("tiles", "", np.zeros((2, 2, 3)), "", cells=at.cells, placing=False)
+    figure = Figure(Row((at.picture("picture", "Picture"), tiles)))
+    spot = Spot("tiles", "items", 1.5, 0.5, 1)
+    assert pointing.pick(figure, {"channel": 0, "place": None, "position": None}, spot) == {"channel": 1}
+    probe = pointing.probe(figure, pointing.name, spot)
+    assert probe is not None
+    assert probe.text == "channel 1 · cell (1, 0)"
+    assert "picture" in probe.marks
+
+
+class TestMosaic:
+    names = ("fine", "none", "coarse")
+    items = Items.all("layer", 3, 2, words=lambda i: TestMosaic.names[i], value=lambda i: TestMosaic.names[i])
+    shapes = ((8, 12), (1, 1), (2, 3))
+    at = Mosaic(FRAME, items, [Cells.dividing(FRAME.size, *shape) for shape in shapes], (30, 20))
+    maps = (np.arange(96.0).reshape(8, 12) / 100, None, np.array([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]))
+
+    def pane(self, *, each: bool) -> Pane:
+        under = ground(np.full((20, 30, 3), 9, np.uint8), np.full((20, 30), 5, np.uint8), 3)
+        return self.at.pane("m", "Maps", under, self.maps, "weight", each=each, opacity=0.5, smooth=False)
+
+    def test_each_map_stands_in_its_tile(self) -> None:
+        assert columns_for(4, 1.5) == 2
+        picture, heat, *_ = self.pane(each=False).marks
+        assert isinstance(picture, Image)
+        assert picture.pixels.shape == (40, 60, 4)
+        assert (picture.pixels[:20, :30, :3] == 9).all()
+        assert (picture.pixels[20:, :, :3] == 5).all()
+        assert isinstance(heat, Heatmap)
+        assert heat.extent == (0, 0, 60, 40)
+        height, width = heat.values.shape[0] // 2, heat.values.shape[1] // 2
+        assert np.isnan(heat.values[:height, :width]).all(), "the picture itself"
+        assert np.isnan(heat.values[height:, :width]).all(), "there is no map"
+        for tile, number in ((heat.values[:height, width:], 0), (heat.values[height:, width:], 2)):
+            np.testing.assert_array_equal(
+                tile, self.at.cells[number].spread(self.maps[number], smooth=False, finest=FINEST)
+            )
+        texts = [mark.text for mark in self.pane(each=False).marks if isinstance(mark, Text)]
+        assert texts == ["The picture", "fine\n0.00 – 0.95", "none", "coarse\n0.10 – 0.60"]
+        own = self.pane(each=True).marks[1]
+        assert isinstance(own, Heatmap)
+        assert np.nanmin(own.values[height:]) == 0
+        assert np.nanmax(own.values[height:]) == 1
+
+    def test_a_place_in_a_tile_is_the_place_in_every_map_and_a_click_chooses_the_item(self) -> None:
+        figure = Figure(Row((self.pane(each=True), coarse().picture("picture", "Picture"))))
+        spot = Spot("m", "m", 36.0, 2.0)  # in the tile of the first map, whose left upper corner is at (30, 0)
+        assert pointing.place_of(figure, spot) == {"layer": "fine", "row": 0, "column": 2, "xy": (12.0, 4.0)}
+        assert pointing.pick(figure, {"layer": "coarse", "place": None}, spot) == {"layer": "fine"}
+        probe = pointing.probe(figure, pointing.name, spot)
+        assert probe is not None
+        (boxes,), (cell,) = probe.marks["m"], probe.marks["picture"]
+        assert isinstance(boxes, Boxes)
+        assert boxes.xyxy.tolist() == [[35, 0, 37.5, 2.5], [0, 20, 30, 40], [30, 20, 40, 30]]
+        assert isinstance(cell, Boxes)
+        assert cell.xyxy.tolist() == [[0, 0, 20, 20]]
+        assert pointing.place_of(figure, Spot("m", "picture", 15.0, 10.0)) == {"xy": (30.0, 20.0)}
+        (tile,) = pointing.light(figure, {"layer": "none"}).marks["m"]
+        assert isinstance(tile, Boxes)
+        assert tile.xyxy.tolist() == [[0, 20, 30, 40]]
+
+    @pytest.mark.parametrize("spot", [(-1.0, 5.0), (5.0, -1.0), (61.0, 5.0), (5.0, 1e6)])
+    def test_beside_the_tiles_is_nothing(self, spot: tuple[float, float]) -> None:
+        assert self.at.at(Spot("m", "", *spot)) is None
+
+    @pytest.mark.parametrize("aspect", [0.4, 1.0, 1.5, 4.0])
+    @pytest.mark.parametrize("count", [2, 8, 17])
+    def test_no_row_is_empty(self, count: int, aspect: float) -> None:
+        columns = columns_for(count, aspect)
+        assert 1 <= columns <= count
+        assert -(-count // columns) * columns - count < columns
+
+
+def test_the_likeliest_classes_stand_beside_what_they_were() -> None:
+    now, before = np.array([0.05, 0.4, 0.3, 0.25]), np.array([0.7, 0.1, 0.1, 0.1])
+    assert top_classes(now, count=2).tolist() == [1, 2]
+    assert top_classes(now, before, count=2).tolist() == [1, 2, 0]
+    assert top_classes(before, now, count=2).tolist() == [0, 1]
+    names = class_names("mobilenet_v2")
+    now, before = np.full(len(names), 1e-3, np.float32), np.full(len(names), 1e-3, np.float32)
+    now[3], before[8] = 0.8, 0.6
+    figure = Figure(classes_pane("mobilenet_v2", now, before))
+    bars = figure.panes()[0].marks[0]
+    assert isinstance(bars, Bars)
+    assert bars.values[[0, 1, -2, -1]] == pytest.approx([80, 0.1, 0.1, 60], rel=1e-5)
+    assert bars.labels[0] == f"{names[3]} +79.9"
+    wanted = {"grad_cam": True, "cam_class": names[8]}
+    assert pointing.pick(figure, {"grad_cam": False, "cam_class": ""}, Spot("classes", "classes", 1, 1, 11)) == wanted
+    alone = Figure(classes_pane("mobilenet_v2", now))
+    wanted = {"grad_cam": True, "cam_class": names[3]}
+    assert pointing.pick(alone, {"grad_cam": False, "cam_class": ""}, Spot("classes", "classes", 1, 1, 0)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("points", "said"), [(0.01, "±0"), (-12.34, "−12.3"), (3.21, "+3.2"), (100.0, "+100"), (-0.06, "−0.1")]
+)
+def test_changes_have_signs(points: float, said: str) -> None:
+    assert change(points) == said
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 300), st.integers(1, 300), st.data())
