@@ -79,7 +79,10 @@ class Cells:
 
     def at(self, x: float, y: float) -> tuple[int, int]:
         """Row and column of the cell at a place of the picture; places outside count as its edge."""
-        return int(np.abs(self.ys - y).argmin()), int(np.abs(self.xs - x).argmin())
+        if self.cell is None:
+            return int(np.abs(self.ys - y).argmin()), int(np.abs(self.xs - x).argmin())
+        (column, row), (rows, columns) = np.floor(self.on_map(np.array([x, y])) + 0.5).astype(int), self.shape
+        return int(np.clip(row, 0, rows - 1)), int(np.clip(column, 0, columns - 1))
 
     def under(self, x: float, y: float) -> tuple[int, int] | None:
         """Row and column of the cell at a place; None beside the map or the picture."""
@@ -100,8 +103,20 @@ class Cells:
     def on_picture(self, xy: Numbers) -> Array:
         """(..., 2) in cells, the centre of the first at (0, 0) -> in pixels of the picture."""
         xy = np.asarray(xy, np.float64)
-        width, height = self.cell or (0.0, 0.0)
-        return np.stack((_along(self.xs, xy[..., 0], width), _along(self.ys, xy[..., 1], height)), -1)
+        return np.stack((self.x(xy[..., 0]), self.y(xy[..., 1])), -1)
+
+    def x(self, column: Numbers) -> Array:
+        """Columns, the centre of the first at 0 -> pixels of the picture."""
+        return _along(self.xs, np.asarray(column, np.float64), self.cell[0] if self.cell else 0.0)
+
+    def y(self, row: Numbers) -> Array:
+        """Rows, the centre of the first at 0 -> pixels of the picture."""
+        return _along(self.ys, np.asarray(row, np.float64), self.cell[1] if self.cell else 0.0)
+
+    def area(self, xyxy: Numbers) -> Array:
+        """(..., 4) in cells, the upper left corner of the first at (0, 0) -> in pixels of the picture."""
+        corners = np.asarray(xyxy, np.float64) - 0.5
+        return np.concatenate((self.on_picture(corners[..., :2]), self.on_picture(corners[..., 2:])), -1)
 
     def on_map(self, xy: Numbers) -> Array:
         """The way back of :meth:`on_picture`."""

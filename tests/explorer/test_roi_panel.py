@@ -1,99 +1,64 @@
-"""The RoI panel by calling its functions: no Qt, no engine, a context that only counts."""
+"""The RoI panel: its bins, gradients and errors against plain operators, its following, and its mouse."""
 
 import string
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from cvcore import zoo
 from cvcore.assets import asset
-from cvcore.ops.letterbox import Letterbox
+from cvcore.models.nanodet import NanoDet
 from cvcore.ops.roi import roi_align, roi_pool
+from cvcore.ops.roi.error import ALIGN, POOL
+from cvcore.ops.roi.exact import exact_bins
+from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Pane, Points, Segments, Spot, Table
 from explorer.i18n import explanation, set_language
-from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
+from explorer.panel import Frame, Panel, Result, Task, knobs
 from explorer.panels import roi
-from explorer.panels.roi import Params, Trace, View, compute, draw, pick, probe
-from explorer.panels.roi.controls import (
-    ALL_BINS,
-    BACKBONE,
-    BINS,
-    ERROR,
-    GRADIENT,
-    MAXIMUM,
-    MEAN,
-    OUTPUTS,
-    POINT,
-    SHOWS,
-)
-from explorer.panels.roi.error import ALIGN, POOL, errors_of
-from explorer.panels.roi.exact import exact_bins
-from explorer.panels.roi.maps import bin_gradients
-from explorer.panels.roi.region import PATIENCE, Found, Grid, default_box, inside, region
-from explorer.panels.roi.selection import (
-    align_bin,
+from explorer.panels.roi import Params, Trace, View
+from explorer.panels.roi.bins import (
+    align_bins,
+    bin_gradients,
     crop,
     feature_map,
     off,
     outputs,
     point_values,
-    pool_bin,
-    real_bin,
+    pool_bins,
+    real_bins,
     selection,
 )
-from explorer.views.detections import detection
+from explorer.panels.roi.compute import PATIENCE, Found, default_box, inside, region
+from explorer.panels.roi.controls import ALL_BINS, BACKBONE, BINS, ERROR, GRADIENT, MAXIMUM, MEAN, OUTPUTS, POINT, SHOWS
 
 BOX = (300.0, 150.0, 520.0, 410.0)
-
-
-@dataclass
-class FakeContext:
-    """The detector is loaded once for all tests; ``previous`` is set by hand."""
-
-    previous: Any = None
-    cancelled: bool = False
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    dtype: torch.dtype = torch.float32
-    stages: list[str] = field(default_factory=list)
-    kept: dict[Hashable, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.stages.append(name)
-        yield
-
-    def progress(self, fraction: float, text: str = "") -> None: ...
-
-    def model(self, card: str) -> nn.Module:
-        if card not in LOADED:
-            LOADED[card] = zoo.load(card)
-        return LOADED[card]
-
-    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        if key not in self.kept:
-            self.kept[key] = make()
-        return self.kept[key]
-
-
-LOADED: dict[str, nn.Module] = {}
+PANEL = Panel.from_module(roi)
+COMPUTER = Computer({"roi": PANEL})
 PHOTO = Frame(
     cv2.resize(cv2.imread(str(asset("pictures", "horse.jpg")), cv2.IMREAD_COLOR_RGB), (640, 416)), source="test"
 )
-CONTEXT = FakeContext()
-"""Of the photograph: it keeps the one pass of the detector."""
 
 
-def run(params: Params, frame: Frame = PHOTO, previous: Trace | None = None) -> Result:
-    context = CONTEXT if frame is PHOTO else FakeContext()
-    context.previous = previous
-    return Result(frame, Task(1, "roi", params), compute(frame, params, context))
+def run(params: Params, frame: Frame = PHOTO, previous: Trace | None = None) -> Result[Trace, Params]:
+    COMPUTER.remember(1, previous)
+    result = COMPUTER.compute(frame, Task(1, "roi", params))
+    assert result is not None
+    assert not result.error, result.detail
+    return result
+
+
+draw, pick, probe = PANEL.draw, PANEL.pick, PANEL.probe
+
+
+def to_input(trace: Trace, boxes: torch.Tensor) -> torch.Tensor:
+    """From the picture to the detector's input, by where the cells lie."""
+    corners = trace.cells.on_map(boxes.reshape(-1, 2, 2).numpy()) + 0.5
+    return torch.from_numpy(corners.reshape(-1, 4)).float() * int(trace.params.stride)
 
 
 def pane(figure: Figure, key: str) -> Pane:
@@ -119,7 +84,7 @@ def table(figure: Figure, key: str) -> Table:
 
 
 @pytest.fixture(scope="module")
-def usual() -> Result:
+def usual() -> Result[Trace, Params]:
     return run(Params(roi=BOX))
 
 
@@ -127,11 +92,8 @@ def usual() -> Result:
 
 
 def test_it_is_a_whole_panel() -> None:
-    panel = Panel.from_module(roi)
-    assert panel.name == "roi"
-    assert panel.probe
-    assert panel.pick
-    assert panel.paper
+    assert PANEL.name == "roi"
+    assert PANEL.paper
     assert set(knobs(Params)) == set(Params.__dataclass_fields__)
     assert set(knobs(View)) == set(View.__dataclass_fields__)
 
@@ -173,10 +135,14 @@ def test_wrong_parameters_are_refused(wrong: dict[str, Any]) -> None:
 def test_both_operators_run_on_the_chosen_map(stride: str, layer: str) -> None:
     params = Params(roi=BOX, stride=stride, layer=layer, output_size=5, sampling_ratio="3")
     trace: Trace = run(params).trace
-    seen = detection(PHOTO, CONTEXT)
+    network = zoo.load("nanodet")
+    assert isinstance(network, NanoDet)
+    x, transform = network.preprocess(PHOTO.image, 416)
+    with torch.no_grad():
+        seen = network.trace(x)
     level = {"8": 0, "16": 1, "32": 2}[stride]
-    features = (seen.trace.features if layer == BACKBONE else seen.trace.pyramid)[level]
-    box = seen.transform.to_input(torch.tensor([BOX]))
+    features = (seen.features if layer == BACKBONE else seen.pyramid)[level]
+    box = transform.to_input(torch.tensor([BOX]))
     scale = 1 / int(stride)
     torch.testing.assert_close(trace.features, features[0])
     torch.testing.assert_close(trace.pool.out, roi_pool(features, [box], 5, scale))
@@ -191,34 +157,24 @@ def test_the_mean_over_channels_is_taken_after_pooling() -> None:
     np.testing.assert_allclose(align, trace.align.out[0].mean(0).numpy(), rtol=1e-6)
 
 
-def test_cells_lie_on_the_picture_where_the_detector_saw_them() -> None:
-    grid = Grid(16, (26, 26), Letterbox((416, 640), (270, 416), (73, 0), (416, 416)))
-    corner = grid.points(np.array([2.0, 10.0]))
-    np.testing.assert_allclose(grid.transform.to_input(torch.from_numpy(corner)).numpy(), [32.0, 160.0])
-    assert grid.at(*(corner + 0.01)) == (10, 2)
-    assert grid.at(*(corner - 0.01)) == (9, 1)
-    assert grid.at(-5.0, 100.0) is None
-    box = np.array([1.0, 5.0, 3.0, 8.0])
-    np.testing.assert_allclose(grid.boxes(box), [*grid.points(box[:2]), *grid.points(box[2:])])
-
-
-def test_bins_divide_the_region_where_it_really_is(usual: Result) -> None:
+def test_bins_divide_the_region_where_it_really_is(usual: Result[Trace, Params]) -> None:
     trace: Trace = usual.trace
-    np.testing.assert_allclose(real_bin(trace, 0, 0)[:2], BOX[:2], atol=1e-3)
-    np.testing.assert_allclose(real_bin(trace, 6, 6)[2:], BOX[2:], atol=1e-3)
-    np.testing.assert_allclose(align_bin(trace, 3, 2), real_bin(trace, 3, 2), atol=1e-3)
-    chosen = selection(trace, View(row=1, column=2))
-    pool, align = off(trace, chosen)
-    np.testing.assert_allclose(pool, pool_bin(trace, 1, 2) - real_bin(trace, 1, 2))
+    real = real_bins(trace)
+    np.testing.assert_allclose(real[0, 0, :2], BOX[:2], atol=1e-3)
+    np.testing.assert_allclose(real[6, 6, 2:], BOX[2:], atol=1e-3)
+    np.testing.assert_allclose(align_bins(trace), real, atol=1e-3)
+    pool, align = off(trace, 1, 2)
+    np.testing.assert_allclose(pool, pool_bins(trace)[1, 2] - real[1, 2])
     np.testing.assert_allclose(align, 0, atol=1e-3)
-    cell = trace.grid.cell[0]
+    assert trace.cells.cell is not None
+    cell = trace.cells.cell[0]
     np.testing.assert_allclose(pool[0] / cell, float(trace.pool.x.misalignment[0, 2, 0]) / 16, atol=1e-4)
 
 
 def test_without_aligned_everything_lies_half_a_cell_further() -> None:
     trace: Trace = run(Params(roi=BOX, aligned=False)).trace
-    _, align = off(trace, selection(trace, View()))
-    np.testing.assert_allclose(align[:2], np.array(trace.grid.cell) / 2, rtol=1e-3)
+    _, align = off(trace, 3, 3)
+    np.testing.assert_allclose(align[:2], np.array(trace.cells.cell) / 2, rtol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(640, 416), (48, 700), (1, 1), (5, 3), (1000, 7)])
@@ -314,7 +270,7 @@ def test_the_gradient_shown_is_the_gradient(mode: str, channels: str) -> None:
     trace: Trace = run(params).trace
     chosen = selection(trace, View(row=2, column=4, channel=7))
     shown = bin_gradients(trace, chosen)
-    box = trace.grid.transform.to_input(torch.tensor([BOX]))
+    box = to_input(trace, torch.tensor([BOX]))
     for number, operator in enumerate(
         (
             lambda f: roi_pool(f, [box], 7, 1 / 16),
@@ -349,47 +305,6 @@ def test_all_bins_together_receive_what_each_does() -> None:
 
 
 @pytest.mark.parametrize("mode", ["average", MAXIMUM])
-def test_exact_bins_are_what_dense_sampling_comes_near_to(mode: str) -> None:
-    generator = torch.Generator().manual_seed(3)
-    features = torch.randn(2, 6, 7, generator=generator, dtype=torch.float64)
-    # Partly outside the map, within one cell, and on the cells' lines.
-    y = torch.tensor([[-1.3, 0.2, 2.9], [1.1, 1.3, 1.6], [0.0, 2.0, 5.0]], dtype=torch.float64)
-    x = torch.tensor([[2.0, 3.5, 6.8], [-0.5, 0.5, 2.5], [1.0, 1.0001, 6.0]], dtype=torch.float64)
-    exact = exact_bins(features, y, x, mode)
-    n = 200
-    for k in range(3):
-        for p in range(2):
-            for q in range(2):
-                ys, xs = (e[k, i] + (torch.arange(n) + 0.5) / n * (e[k, i + 1] - e[k, i]) for e, i in ((y, p), (x, q)))
-                sampled = interpolated(features, ys, xs)
-                if mode == MAXIMUM:
-                    dense = sampled.amax((1, 2))
-                    assert bool((exact[k, :, p, q] >= dense - 1e-9).all())
-                else:
-                    dense = sampled.mean((1, 2))
-                torch.testing.assert_close(exact[k, :, p, q], dense, atol=0.05 if mode == MAXIMUM else 1e-3, rtol=0)
-
-
-def interpolated(features: Tensor, ys: Tensor, xs: Tensor) -> Tensor:
-    """Plain bilinear interpolation, clamped at the map's edges."""
-    H, W = features.shape[1:]
-    ys, xs = ys.clamp(0, H - 1), xs.clamp(0, W - 1)
-    top, left = ys.floor().long(), xs.floor().long()
-    bottom, right = (top + 1).clamp(max=H - 1), (left + 1).clamp(max=W - 1)
-    dy, dx = (ys - top)[:, None], (xs - left)[None]
-    upper = features[:, top][:, :, left] * (1 - dx) + features[:, top][:, :, right] * dx
-    lower = features[:, bottom][:, :, left] * (1 - dx) + features[:, bottom][:, :, right] * dx
-    return upper * (1 - dy) + lower * dy
-
-
-def test_no_bin_has_area_and_still_a_value() -> None:
-    features = torch.arange(12.0).reshape(1, 3, 4)
-    point = torch.tensor([[1.5, 1.5]])
-    for mode in ("average", MAXIMUM):
-        torch.testing.assert_close(exact_bins(features, point, point, mode), torch.tensor([[[[7.5]]]]))
-
-
-@pytest.mark.parametrize("mode", ["average", MAXIMUM])
 def test_the_curve_is_the_error_it_says(mode: str) -> None:
     params = Params(roi=BOX, show=ERROR, mode=mode, sampling_ratio="4", output_size=3)
     trace: Trace = run(params).trace
@@ -398,7 +313,10 @@ def test_the_curve_is_the_error_it_says(mode: str) -> None:
     assert bool((np.diff(curve.size) > 0).all())
     assert curve.error.shape == (2, len(curve.size))
     y, x = trace.pool.y.real - 0.5, trace.pool.x.real - 0.5
-    wanted = exact_bins(trace.features, y, x, MAXIMUM), exact_bins(trace.features, y, x, mode)
+    wanted = (
+        exact_bins(trace.features, y, x, "max"),
+        exact_bins(trace.features, y, x, "avg" if mode == "average" else "max"),
+    )
     for number, (out, exact) in enumerate(zip((trace.pool.out, trace.align.out), wanted, strict=True)):
         error = float((out - exact).abs().sum() / exact.abs().sum())
         assert curve.error_here[number] == pytest.approx(error, rel=1e-3)
@@ -410,19 +328,6 @@ def test_the_curve_is_the_error_it_says(mode: str) -> None:
     assert float(curve.misalignment[POOL].min()) > 0.3 * float(curve.misalignment[POOL].max())
     assert curve.misalignment[POOL][0] > curve.bin[0]
     assert curve.error[POOL][-1] < curve.error[POOL].max()
-
-
-def test_a_region_on_whole_cells_has_no_rounding_error_of_its_ends() -> None:
-    flat = torch.ones(3, 20, 20)
-    grid = Grid(16, (20, 20), Letterbox((320, 320), (320, 320), (0, 0), (320, 320)))
-    error, _ = errors_of(flat, torch.tensor([[32.0, 48.0, 144.0, 160.0]], dtype=torch.float64), grid, Params())
-    np.testing.assert_allclose(error, 0, atol=1e-6)
-
-
-def test_a_long_curve_can_be_cancelled() -> None:
-    context = FakeContext(cancelled=True, kept=CONTEXT.kept)
-    with pytest.raises(Cancelled):
-        compute(PHOTO, Params(show=ERROR), context)
 
 
 # -- the figure
@@ -442,7 +347,7 @@ def test_everything_can_be_drawn(show: str, channels: str, mode: str, box: Any) 
                     assert np.isfinite(np.asarray(getattr(m, name, 0.0), np.float64)).all() or m.key == "text"
 
 
-def test_each_step_adds_what_it_says(usual: Result) -> None:
+def test_each_step_adds_what_it_says(usual: Result[Trace, Params]) -> None:
     pools, aligns = ([keys(pane(draw(usual, View(step=step)), key)) for step in range(5)] for key in ("pool", "align"))
     assert "rounded" not in pools[0]
     assert "rounded" in pools[1]
@@ -456,16 +361,16 @@ def test_each_step_adds_what_it_says(usual: Result) -> None:
     assert "four cells" in aligns[4] - aligns[3]
 
 
-def test_the_rounded_region_has_whole_cells(usual: Result) -> None:
+def test_the_rounded_region_has_whole_cells(usual: Result[Trace, Params]) -> None:
     trace: Trace = usual.trace
     rounded = mark(pane(draw(usual, View(step=1)), "pool"), Boxes, "rounded").xyxy[0]
-    x = (rounded[0::2] * trace.grid.transform.scale[1] + trace.grid.transform.offset[1]) / 16
-    np.testing.assert_allclose(x, np.round(x), atol=1e-6)
+    cells = trace.cells.on_map(rounded.reshape(2, 2)) + 0.5
+    np.testing.assert_allclose(cells, np.round(cells), atol=1e-6)
     edges = table(draw(usual, View()), "edges")
     assert edges.rows[0][1] == f"{rounded[0] - BOX[0]:+.1f}".replace("-", "−")
 
 
-def test_the_weights_shown_add_to_the_value(usual: Result) -> None:
+def test_the_weights_shown_add_to_the_value(usual: Result[Trace, Params]) -> None:
     trace: Trace = usual.trace
     view = View(channel=5, point=2)
     chosen = selection(trace, view)
@@ -506,7 +411,7 @@ def test_the_curves_are_drawn_in_percent() -> None:
 # -- the mouse
 
 
-def test_a_click_on_a_detected_box_takes_it(usual: Result) -> None:
+def test_a_click_on_a_detected_box_takes_it(usual: Result[Trace, Params]) -> None:
     boxes = usual.trace.found.boxes
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     smallest = boxes[int(areas.argmin())]
@@ -519,33 +424,41 @@ def test_a_click_on_a_detected_box_takes_it(usual: Result) -> None:
     assert pick(usual, View(), Spot("picture", "", 5.0, 5.0)) is None
 
 
-def test_a_click_chooses_bin_and_point(usual: Result) -> None:
+def test_a_click_chooses_bin_and_point(usual: Result[Trace, Params]) -> None:
     trace: Trace = usual.trace
-    assert pick(usual, View(), Spot("align_out", "heatmap", 4.5, 1.2)) == {"row": 1, "column": 4}
-    assert pick(usual, View(), Spot("align_out", "heatmap", 7.5, 1.2)) is None
-    x0, y0, x1, y1 = real_bin(trace, 2, 5)
+    out = run(Params(roi=BOX, show=OUTPUTS))
+    assert pick(out, View(), Spot("align_out", "heatmap", 4.5, 1.2)) == {"row": 1, "column": 4}
+    assert pick(out, View(), Spot("align_out", "heatmap", 7.5, 1.2)) is None
+    x0, y0, x1, y1 = real_bins(trace)[2, 5]
     middle = Spot("pool", "heatmap", (x0 + x1) / 2, (y0 + y1) / 2)
     assert pick(usual, View(), middle) == {"row": 2, "column": 5}
     near_last = Spot("align", "heatmap", x1 - 0.5, y1 - 0.5)
     assert pick(usual, View(), near_last) == {"row": 2, "column": 5, "point": 3}
-    assert pick(usual, View(), Spot("points", "points", 0, 0, 1)) == {"point": 1}
+    one = run(Params(roi=BOX, show=POINT))
+    assert pick(one, View(), Spot("points", "points", 0, 0, 1)) == {"point": 1}
+    assert pick(one, View(), Spot("points", "points", 0, 0, 4)) is None
     assert pick(usual, View(), Spot("edges", "edges", 0, 0, 1)) is None
 
 
-def test_the_pointer_lights_the_bin_everywhere(usual: Result) -> None:
+def test_the_pointer_lights_the_bin_everywhere(usual: Result[Trace, Params]) -> None:
     trace: Trace = usual.trace
-    found = probe(usual, View(channel=4), Spot("difference", "heatmap", 2.5, 3.5))
+    out = run(Params(roi=BOX, show=OUTPUTS))
+    found = probe(out, View(channel=4), Spot("difference", "heatmap", 2.5, 3.5))
     assert found is not None
     assert f"{float(trace.pool.out[0, 4, 3, 2]):.4g}" in found.text
-    assert {"picture", "pool", "align", "pool_out", "align_out", "difference"} <= set(found.marks)
+    assert set(found.marks) == {"picture", "pool_out", "align_out", "difference"}
+    x0, y0, x1, y1 = real_bins(trace)[3, 2]
+    found = probe(usual, View(channel=4), Spot("align", "heatmap", (x0 + x1) / 2, (y0 + y1) / 2))
+    assert found is not None
+    assert set(found.marks) == {"picture", "pool", "align"}
     lit = found.marks["pool"][0]
     assert isinstance(lit, Boxes)
-    np.testing.assert_allclose(lit.xyxy[0], pool_bin(trace, 3, 2))
+    np.testing.assert_allclose(lit.xyxy[0], pool_bins(trace)[3, 2])
 
 
-def test_the_pointer_reads_the_cell(usual: Result) -> None:
+def test_the_pointer_reads_the_cell(usual: Result[Trace, Params]) -> None:
     trace: Trace = usual.trace
-    x, y = trace.grid.points(np.array([12.5, 10.5]))
+    x, y = trace.cells.on_picture(np.array([12.0, 10.0]))
     read = probe(usual, View(channel=4), Spot("picture", "image", float(x), float(y)))
     assert read is not None
     assert f"{float(feature_map(trace, selection(trace, View(channel=4)))[10, 12]):.4g}" in read.text

@@ -1,13 +1,13 @@
-"""What can be set in the panel."""
+"""The controls: the region, the map, and how it is pooled."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
+from cvcore.ops.letterbox import Letterbox
+from cvcore.ops.roi.error import Pooling
 from explorer.i18n import tr
-from explorer.panel import Result, knob
-
-if TYPE_CHECKING:
-    from explorer.panels.roi.trace import Trace
+from explorer.panel import check, knob
+from explorer.views.knobs import dim_knob, opacity_knob, views_knob
 
 Box = tuple[float, float, float, float]
 
@@ -29,17 +29,12 @@ LAST_STEP = 4
 """0 the region, 1 its ends rounded, 2 divided into bins, 3 the bins' edges rounded, 4 what each bin reads."""
 
 
-def last_channel(result: Result) -> float:
-    trace: Trace = result.trace
-    return len(trace.features) - 1
-
-
 @dataclass(frozen=True)
 class Params:
     """``roi`` is in pixels of the picture; None takes a large and sure detection. A box that was taken from the detector
     (``taken`` is ``roi`` then) follows its object; one that was dragged stays where it is."""
 
-    show: str = knob(BINS, choices=SHOWS, label="Show")
+    show: str = views_knob(SHOWS)
     stride: str = knob(
         "16",
         choices=STRIDES,
@@ -81,25 +76,18 @@ class Params:
     taken: tuple[float, float, float, float] | None = knob(None, kind="hidden")
 
     def __post_init__(self) -> None:
-        allowed = (
-            ("show", SHOWS), ("stride", STRIDES), ("layer", LAYERS), ("sampling_ratio", RATIOS), ("mode", MODES),
-            ("channels", CHANNELS),
-        )  # fmt: skip
-        for name, choices in allowed:
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}")
-        if not 1 <= self.output_size <= 14:
-            raise ValueError(tr("The output size is 1 to 14."))
+        check(self)
         for name in ("roi", "taken"):
             box = getattr(self, name)
             if box is not None and len(box) != 4:
                 raise ValueError(tr("A box is four numbers: left, top, right, bottom."))
             object.__setattr__(self, name, None if box is None else tuple(float(v) for v in box))
 
-    @property
-    def samples(self) -> int:
-        """The sampling ratio as the operator takes it."""
-        return -1 if self.sampling_ratio == ADAPTIVE else int(self.sampling_ratio)
+    def pooling(self, transform: Letterbox) -> Pooling:
+        """What the operators take, for a picture that became the input in this way."""
+        samples = -1 if self.sampling_ratio == ADAPTIVE else int(self.sampling_ratio)
+        mode: Literal["avg", "max"] = "avg" if self.mode == AVERAGE else "max"
+        return Pooling(int(self.stride), transform, self.output_size, samples, self.aligned, mode)
 
     @property
     def by_hand(self) -> bool:
@@ -118,11 +106,14 @@ class View:
         play=True,
         when=lambda params: params.show == BINS,
     )
-    channel: int = knob(101, 0, last_channel, label="Channel", when=lambda params: params.channels == ONE)
+    channel: int = dim_knob("channel", default=101, label="Channel", when=lambda params: params.channels == ONE)
     gradient_from: str = knob(
         CHOSEN_BIN, choices=FROM, label="Gradient from", when=lambda params: params.show == GRADIENT
     )
-    opacity: float = knob(0.85, 0.0, 1.0, label="Opacity of the map on the picture")
+    opacity: float = opacity_knob("Opacity of the map on the picture", default=0.85)
     row: int = knob(-1, kind="hidden")
     column: int = knob(-1, kind="hidden")
     point: int = knob(0, kind="hidden")
+
+    def __post_init__(self) -> None:
+        check(self)

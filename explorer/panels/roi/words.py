@@ -2,16 +2,17 @@
 
 import numpy as np
 
+from cvcore.ops.roi.error import SHIFTS
 from explorer.i18n import tr
-from explorer.panels.roi.controls import AVERAGE
-from explorer.panels.roi.error import SHIFTS
-from explorer.panels.roi.selection import Selection, align_contribution, feature_map, off, outputs
-from explorer.panels.roi.trace import Trace
+from explorer.panel import Result
+from explorer.panels.roi.bins import Selection, align_contribution, feature_map, off, outputs, selection
+from explorer.panels.roi.compute import Trace
+from explorer.panels.roi.controls import AVERAGE, Params, View
 
 
 def sentence(trace: Trace, chosen: Selection) -> str:
     """What the rounding does to the chosen bin."""
-    pool, align = off(trace, chosen)
+    pool, align = off(trace, *chosen.bin)
     bins = trace.params.output_size
     x0, y0, x1, y1 = trace.roi
     sides = np.array([x1 - x0, y1 - y0]) / bins
@@ -27,20 +28,23 @@ def sentence(trace: Trace, chosen: Selection) -> str:
     )
 
 
-def values(trace: Trace, chosen: Selection) -> dict[str, object]:
+def explain(result: Result[Trace, Params], view: View) -> dict[str, object]:
     """What fills the explanation."""
+    trace = result.trace
+    chosen = selection(trace, view)
     params, j = trace.params, chosen.column
     x, edges = trace.pool.x, trace.align.x.edges[0]
     pool, align = outputs(trace, chosen)
-    pool_off, _ = off(trace, chosen)
-    at = chosen.row, chosen.column
+    pool_off, _ = off(trace, *chosen.bin)
+    at = chosen.bin
     start, end = int(x.start[0]), max(int(x.end[0]), int(x.start[0]))
     points = trace.align.sampling_points(0, *at)
+    cell = float(np.mean(trace.cells.cell or 0.0))
     found: dict[str, object] = {
         "bins": params.output_size,
         "stride": int(params.stride),
-        "cell": float(np.mean(trace.grid.cell)),
-        "half": float(np.mean(trace.grid.cell)) / 2,
+        "cell": cell,
+        "half": cell / 2,
         "row": chosen.row,
         "column": j,
         "x1": float(x.real[0, 0]),
@@ -72,12 +76,12 @@ def values(trace: Trace, chosen: Selection) -> dict[str, object]:
 
 def _sample(trace: Trace, chosen: Selection) -> dict[str, object]:
     """Of the chosen sampling point."""
-    at = chosen.row, chosen.column
+    at = chosen.bin
     cells, weights = trace.align.bilinear(0, *at)
     px, py = trace.align.sampling_points(0, *at)[chosen.point].tolist()
     corner, weight = cells[chosen.point].numpy(), weights[chosen.point].numpy()
     corners = feature_map(trace, chosen)[corner[:, 0], corner[:, 1]]
-    rows, columns = trace.grid.shape
+    rows, columns = trace.cells.shape
     terms = " + ".join(
         f"{w:.2f} · {v:.3g}" if v >= 0 else f"{w:.2f} · (−{-v:.3g})" for w, v in zip(weight, corners, strict=True)
     )

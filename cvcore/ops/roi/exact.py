@@ -3,11 +3,13 @@
 Interpolation is that of RoI Align: cell i has its value at i, and beyond the outermost cells the map goes on unchanged.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 
-def exact_bins(features: Tensor, y: Tensor, x: Tensor, mode: str) -> Tensor:
+def exact_bins(features: Tensor, y: Tensor, x: Tensor, mode: Literal["avg", "max"]) -> Tensor:
     """Pool bins exactly.
 
     The mean is an integral of hat functions and has a closed form. The maximum of a bilinear function over a rectangle lies at
@@ -16,12 +18,12 @@ def exact_bins(features: Tensor, y: Tensor, x: Tensor, mode: str) -> Tensor:
     Args:
         features: (C, H, W).
         y, x: (K, P + 1) and (K, Q + 1) the bins' edges in cells.
-        mode: ``average`` or ``maximum``.
+        mode: ``avg`` or ``max``.
 
     Returns:
         (K, C, P, Q).
     """
-    if mode == "average":
+    if mode == "avg":
         down, across = mean_weights(y, features.shape[1]), mean_weights(x, features.shape[2])
         return down[:, None] @ features @ across[:, None].mT
     rows, columns = corner_weights(y, features.shape[1]), corner_weights(x, features.shape[2])
