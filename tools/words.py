@@ -23,7 +23,7 @@ import polib
 from cvcore import zoo
 from cvcore.download import errors
 from cvcore.sentence import SentenceError
-from explorer.i18n import LANGUAGES, SHELL, catalogue_files
+from explorer.i18n import LANGUAGES, SHELL
 from explorer.own_networks.trial import PRESETS
 from explorer.panel import Knob, Panel, knobs
 from explorer.registry import CHAPTERS, find_panels
@@ -34,6 +34,8 @@ TRANSLATIONS = ROOT / "assets" / "translations"
 WORD = re.compile(r"[^\W\d_]{2,}")
 """What asks for a translation."""
 PLURALS = {"zh_CN": "nplurals=1; plural=0;"}
+SAY_THE_FIRST = ("tr", "stage", "Stage", "Step", "Items")
+"""Calls that show their first argument in the user's language: steps of a walk and dimensions among them."""
 ERRORS_OF_OWN_NETWORKS = ("ModelError", "WeightsMisfitError")
 
 
@@ -113,11 +115,11 @@ def calls(*under: str) -> Iterator[tuple[str, ast.Call]]:
 
 @cache
 def said_by_tr() -> Words:
-    """Every ``tr("...")`` and ``tr_n("...", "...", n)``, the stages, the program's actions and its pictures' titles."""
+    """Every ``tr("...")`` and ``tr_n("...", "...", n)``, stages, steps, the program's actions and its pictures' titles."""
     words: Words = {}
     for file, call in calls("explorer/"):
         name = called(call)
-        if name in ("tr", "stage", "Stage"):
+        if name in SAY_THE_FIRST:
             for text in constants(call.args[0]):
                 add(words, text, file)
         elif name == "tr_n":
@@ -169,8 +171,8 @@ def said_by_panels() -> Words:
 
 
 def _file_of(panel: Panel) -> str:
-    module = f"explorer/panels/{panel.name}"
-    return f"{module}.py" if f"{module}.py" in sources() else f"{module}/__init__.py"
+    path = f"explorer/panels/{panel.name}"
+    return f"{path}.py" if f"{path}.py" in sources() else f"{path}/__init__.py"
 
 
 @cache
@@ -237,6 +239,10 @@ def path_of(language: str, domain: str) -> Path:
     return TRANSLATIONS / language / "LC_MESSAGES" / f"{domain}.po"
 
 
+def files_of(language: str) -> list[Path]:
+    return sorted(path_of(language, SHELL).parent.glob("*.po"))
+
+
 def brought_up_to_date(language: str) -> dict[str, str]:
     """What each file of a language is to hold, by domain."""
     there: dict[str, polib.POEntry] = {}
@@ -294,7 +300,7 @@ def entries(language: str) -> Iterator[polib.POEntry]:
     for line in unmerged.splitlines():
         about, name = line.split("\t")
         conflicts[name].append(about.split()[1])
-    for path in catalogue_files(language):
+    for path in files_of(language):
         name = path.relative_to(ROOT).as_posix()
         if name in conflicts:
             yield from _merged(*(polib.pofile(_git("cat-file", "blob", one)) for one in conflicts.pop(name)))
@@ -303,18 +309,20 @@ def entries(language: str) -> Iterator[polib.POEntry]:
 
 
 def _merged(*stages: polib.POFile) -> list[polib.POEntry]:
-    """Of base, ours and theirs: every entry, and where both have one, the one that is not as it was."""
-    was = {entry.msgid: entry for entry in stages[0]} if len(stages) == 3 else {}
-    merged: dict[str, polib.POEntry] = {}
-    for entry in (entry for side in stages[-2:] for entry in side):
-        old = was.get(entry.msgid)
-        if (
-            entry.msgid not in merged
-            or old is None
-            or (entry.msgstr, entry.msgstr_plural) != (old.msgstr, old.msgstr_plural)
-        ):
-            merged[entry.msgid] = entry
+    """Of base, ours and theirs: every entry, and of one that is in both the one that is not as it was."""
+    base, ours, theirs = ({entry.msgid: entry for entry in side} for side in (polib.POFile(), *stages)[-3:])
+    merged = theirs | ours
+    for text in ours.keys() & theirs.keys():
+        was, first, second = (_translation(side.get(text)) for side in (base, ours, theirs))
+        if second and first in ((), was):
+            merged[text] = theirs[text]
+        elif second not in (first, was, ()):
+            print(f"both sides translate {text!r}: {' | '.join(first)} stays, {' | '.join(second)} goes")
     return list(merged.values())
+
+
+def _translation(entry: polib.POEntry | None) -> tuple[str, ...]:
+    return () if entry is None or not entry.translated() else (entry.msgstr, *entry.msgstr_plural.values())
 
 
 def _git(*words: str) -> str:
@@ -331,7 +339,7 @@ def main() -> int:
     changed = missing = 0
     for language in LANGUAGES.keys() - {"en"}:
         texts = brought_up_to_date(language)
-        for path in catalogue_files(language):
+        for path in files_of(language):
             texts.setdefault(path.stem, "")
         for domain, text in sorted(texts.items()):
             path = path_of(language, domain)
