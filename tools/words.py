@@ -251,6 +251,7 @@ def brought_up_to_date(language: str) -> dict[str, str]:
         if known is None or not known.translated():
             there[entry.msgid] = entry
     domains: dict[str, list[polib.POEntry]] = defaultdict(list)
+    forms = int(re.findall(r"nplurals=(\d+)", PLURALS[language])[0])
     for text in there.keys() | said().keys():
         entry = there.get(text)
         word = said().get(text)
@@ -259,14 +260,14 @@ def brought_up_to_date(language: str) -> dict[str, str]:
         elif entry is None and WORD.search(text):
             entry = polib.POEntry(msgid=text)
         if word is not None and entry is not None:
-            domains[word.domain].append(_tidied(entry, word))
+            domains[word.domain].append(_tidied(entry, word, forms))
     return {domain: written(language, found) for domain, found in domains.items()}
 
 
-def _tidied(entry: polib.POEntry, word: Word) -> polib.POEntry:
-    """An entry with this word's plural, places and flags."""
+def _tidied(entry: polib.POEntry, word: Word, forms: int) -> polib.POEntry:
+    """An entry with this word's plural in so many forms, places and flags."""
     if word.many and not entry.msgid_plural:
-        entry.msgstr_plural, entry.msgstr = {0: entry.msgstr}, ""
+        entry.msgstr_plural, entry.msgstr = dict.fromkeys(range(forms), entry.msgstr), ""
     elif entry.msgid_plural and not word.many:
         entry.msgstr, entry.msgstr_plural = entry.msgstr_plural.get(0, ""), {}
     entry.msgid_plural = word.many

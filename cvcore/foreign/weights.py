@@ -172,7 +172,7 @@ def _differences(misfit: Misfit) -> Iterator[ModelError]:
             "{key} is {file} in the file, {network} in the network.", key=key, file=in_file, network=in_network
         )
     if len(misfit.shapes) > LISTED:
-        yield ModelError("{count} more have another shape.", count=len(misfit.shapes) - LISTED)
+        yield ModelError("Another shape as well: {count} more.", count=len(misfit.shapes) - LISTED)
     if misfit.missing:
         yield ModelError("Missing in the file: {keys}.", keys=_listed(misfit.missing))
     if misfit.unexpected:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from explorer.bundle.format import Bundle, BundleError, read_bundle, versions, weights
 from explorer.bundle.leaves import Array, Difference, Scalar, compare, take_apart
 from explorer.bundle.restore import RestoreError, restore
-from explorer.i18n import LANGUAGES, set_language, tr
+from explorer.i18n import LANGUAGES, set_language, tr, tr_n
 from explorer.panel import Frame, Panel, Precision, Result, Task
 from explorer.settings.session import fields_from_json, fields_to_json
 
@@ -60,13 +60,15 @@ class Report:
         worst = next((d for d in self.differences if d.largest is not None), self.differences[0])
         count, most = len(self.differences), self.arrays + self.others
         if worst.largest is None:
-            return tr(
-                "Computed again, {count} of {all} parts differ, among them {name}.",
-                count=count, all=most, name=worst.name,
+            return tr_n(
+                "Computed again, {n} of {all} parts differs: {name}.",
+                "Computed again, {n} of {all} parts differ, among them {name}.",
+                count, all=most, name=worst.name,
             )  # fmt: skip
-        return tr(
-            "Computed again, {count} of {all} parts differ, most of all {name}, by up to {largest}.",
-            count=count, all=most, name=worst.name, largest=f"{worst.largest:.3g}",
+        return tr_n(
+            "Computed again, {n} of {all} parts differs: {name}, by up to {largest}.",
+            "Computed again, {n} of {all} parts differ, most of all {name}, by up to {largest}.",
+            count, all=most, name=worst.name, largest=f"{worst.largest:.3g}",
         )  # fmt: skip
 
     def lines(self) -> list[str]:

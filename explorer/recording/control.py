@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.recording import TARGETS, Target, default_folder, free_name
 from explorer.recording.grab import Grabbed, grab
 from explorer.recording.recorder import PanelState, Recorder, Shot
@@ -199,7 +199,7 @@ class RecordControl(QObject):
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._action.setIconText(f"{clock(now.seconds)}  {in_bytes(now.bytes)}")
         # Beside them the toolbar has no room at 1366 pixels.
-        self.button.setToolTip(tr("Recording: {count} pictures dropped", count=now.dropped))
+        self.button.setToolTip(tr_n("Recording: {n} picture dropped", "Recording: {n} pictures dropped", now.dropped))
 
     # -- pictures
 

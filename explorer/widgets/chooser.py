@@ -4,7 +4,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStyle, QStyleOptionComboBox, QWidget
 
 from explorer.engine.devices import Device, default_threads, gpu_memory, processors
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Precision
 from explorer.settings.session import Settings
 
@@ -136,8 +136,8 @@ class ComputeChooser(QWidget):
 
 
 def thread_words(count: int) -> str:
-    return tr("1 thread") if count == 1 else tr("{count} threads", count=count)
+    return tr_n("{n} thread", "{n} threads", count)
 
 
 def auto_threads_words(count: int) -> str:
-    return tr("Auto (1 thread)") if count == 1 else tr("Auto ({count} threads)", count=count)
+    return tr_n("Auto ({n} thread)", "Auto ({n} threads)", count)

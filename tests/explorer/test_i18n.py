@@ -208,7 +208,7 @@ def shown_arguments(path: str, call: ast.Call, errors: set[str]) -> list[ast.exp
         return [argument for i, argument in enumerate(call.args) if i in QT_CALLS[name]]
     if name in errors:
         return call.args[:1]
-    if path.startswith("explorer/panels/") and name[:1].isupper():
+    if path.startswith(("explorer/panels/", "explorer/views/")) and name[:1].isupper():
         shown = [argument for i, argument in enumerate(call.args) if i in FIGURE_CALLS.get(name, ())]
         return shown + [keyword.value for keyword in call.keywords if keyword.arg in FIGURE_KEYWORDS]
     return []
