@@ -492,9 +492,12 @@ class Panel:
         return pointing.probe(figure or self.draw(result, view), words, spot)
 
     def pick(self, result: Result, view: Any, spot: Spot, figure: Figure | None = None) -> dict[str, Any] | None:
-        """What a click sets, by field name: what the panel says itself, or else the dimensions whose name is a knob's."""
+        """What a click sets, by field name: what the panel says itself, or else the dimensions whose name is a knob's.
+
+        An empty answer of the panel's own stands for nothing at all, None for what the places say.
+        """
         found = None if self.own_pick is None else self.own_pick(result, view, spot)
         if found is not None:
-            return found
+            return found or None
         now = {name: getattr(part, name) for part in (result.params, view) for name in knobs(part)}
         return pointing.pick(figure or self.draw(result, view), now, spot)

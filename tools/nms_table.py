@@ -28,9 +28,9 @@ from cvcore.evaluate.detection import Annotations, Detections, evaluate_detectio
 from cvcore.models.nanodet import NanoDet
 from cvcore.ops import nms
 from cvcore.ops.boxes import box_iou
-from explorer.panels.nms.candidates import Scene, from_detector
-from explorer.panels.nms.candidates import Settings as CandidateSettings
-from explorer.panels.nms.methods import METHODS, Settings, run_time, suppress
+from cvcore.suppression.candidates import Scene, from_detector
+from cvcore.suppression.candidates import Settings as CandidateSettings
+from cvcore.suppression.methods import METHODS, Settings, run_time, suppress
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "nms_methods.md"

@@ -12,7 +12,8 @@ import torch
 from pytestqt.qtbot import QtBot
 
 from cvcore.assets import asset
-from cvcore.ops.boxes import box_iou
+from cvcore.suppression.methods import METHODS
+from cvcore.suppression.timeline import NEVER
 from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Lit, Pane, Points, Spot, Table, Text
 from explorer.files.coco_images import image_number
@@ -20,8 +21,7 @@ from explorer.i18n import explanation, set_language
 from explorer.panel import Frame, Panel, Result, Task
 from explorer.panels import nms
 from explorer.panels.nms import controls
-from explorer.panels.nms.candidates import Settings as CandidateSettings
-from explorer.panels.nms.candidates import from_detector, localization_confidence, scene
+from explorer.panels.nms.compute import THRESHOLDS, State, Trace, label_of, state
 from explorer.panels.nms.controls import (
     ADD,
     ALL_CAPTIONS,
@@ -39,11 +39,7 @@ from explorer.panels.nms.controls import (
     Params,
     View,
 )
-from explorer.panels.nms.methods import METHODS, Settings, kept_scores, suppress
-from explorer.panels.nms.pictures import DISPUTED, KEPT
-from explorer.panels.nms.state import State, state
-from explorer.panels.nms.timeline import NEVER
-from explorer.panels.nms.trace import THRESHOLDS, Trace, label_of
+from explorer.panels.nms.views import DISPUTED, KEPT
 from explorer.settings.session import OpenPanel, fields_from_json, fields_to_json
 from explorer.sources import open_source
 from explorer.widgets.theme import LIGHT
@@ -164,43 +160,12 @@ def test_nothing_found_is_said_and_can_be_drawn(computer: Computer) -> None:
     assert json.loads(nms.files(result, View())["nms.json"]) == []
 
 
-def test_the_localisation_confidence_is_the_iou_to_be_expected() -> None:
-    # Drawn at random: a box whose sides miss by normal errors, against the box itself.
-    random = torch.Generator().manual_seed(0)
-    box, sigma = torch.tensor([[0.0, 0, 200, 100]]), torch.tensor([[2.0, 1.0, 3.0, 1.5]])
-    noisy = box + torch.randn(20_000, 4, generator=random) * sigma
-    expected = float(box_iou(noisy, box).mean())
-    assert localization_confidence(box, sigma.square()).item() == pytest.approx(expected, abs=0.01)
-    surer = localization_confidence(box.expand(3, 4), torch.tensor([[1.0], [4.0], [9.0]]).expand(3, 4))
-    assert (surer.diff() < 0).all()
-    assert ((surer > 0) & (surer <= 1)).all()
-
-
 def test_the_density_is_that_of_the_object(computer: Computer) -> None:
     trace: Trace = computed(computer, HAND).trace
     assert trace.scene.density[[0, 1]].tolist() == pytest.approx([0.5104, 0.5104], abs=1e-4)
     assert trace.scene.density[[3, 5]].tolist() == [0, 0]  # the ball stands alone
-    of = trace.scene
-    lonely = scene(of.boxes, of.scores, of.labels, of.variance, CandidateSettings(density_score=0.85))
-    assert (lonely.density == 0).all()
-
-
-def test_the_same_boxes_without_a_trace() -> None:
-    random = torch.Generator().manual_seed(1)
-    corners = torch.rand(60, 2, generator=random) * 200
-    boxes = torch.cat((corners, corners + 20 + torch.rand(60, 2, generator=random) * 80), 1)
-    labels = torch.randint(0, 3, (60,), generator=random)
-    scores, variance = torch.rand(60, generator=random), torch.rand(60, 4, generator=random) * 30
-    found = scene(boxes, scores, labels, variance, CandidateSettings())
-    for settings in (
-        Settings(),
-        Settings(class_aware=False, decay="gaussian", voting_decay="linear", center_penalty=True),
-    ):
-        for method in METHODS:
-            trace = suppress(method, found, settings)
-            assert torch.allclose(kept_scores(method, found, settings), trace.kept_scores), method
-    with pytest.raises(ValueError, match="no method"):
-        suppress("other", found, Settings())
+    lonely: Trace = computed(computer, replace(HAND, density_score=0.85)).trace
+    assert (lonely.scene.density == 0).all()
 
 
 def test_the_sweep_passes_through_what_is_shown(computer: Computer, street: Frame) -> None:
@@ -418,7 +383,7 @@ def test_the_explanation_is_filled(computer: Computer) -> None:
 def test_pointing_at_a_box_lights_its_row_and_the_other_way_round(computer: Computer) -> None:
     result = computed(computer, replace(HAND, method_2="DIoU-NMS"))
     for spot in (Spot("method1", "boxes", 175, 248, 6), Spot("table", "table", 0, 6, 6)):
-        found = nms.probe(result, View(), spot)
+        found = PANEL.probe(result, View(), spot)
         assert found is not None
         (lit,) = found.marks["table"]
         assert isinstance(lit, Lit)
@@ -432,7 +397,7 @@ def test_pointing_at_a_box_lights_its_row_and_the_other_way_round(computer: Comp
 
 def test_the_overlap_that_decided_is_drawn(computer: Computer) -> None:
     result = computed(computer, replace(HAND, method_2="DIoU-NMS"))
-    found = nms.probe(result, View(), Spot("table", "table", 0, 1, 1))
+    found = PANEL.probe(result, View(), Spot("table", "table", 0, 1, 1))
     assert found is not None
     shared = next(one for one in found.marks["method1"] if one.key == "overlap")
     assert isinstance(shared, Boxes)
@@ -444,16 +409,16 @@ def test_the_overlap_that_decided_is_drawn(computer: Computer) -> None:
 
 def test_the_method_pointed_at_speaks_first(computer: Computer) -> None:
     result = computed(computer, replace(HAND, method_2="DIoU-NMS"))
-    found = nms.probe(result, View(), Spot("method2", "boxes", 155, 150, 1))
+    found = PANEL.probe(result, View(), Spot("method2", "boxes", 155, 150, 1))
     assert found is not None
     assert found.text.startswith("DIoU-NMS")
 
 
 def test_pointing_beside_everything_says_nothing(computer: Computer) -> None:
     result = computed(computer, HAND)
-    assert nms.probe(result, View(), Spot("method1", "", 5, 270)) is None
-    assert nms.probe(result, View(), Spot("words", "", 5, 5)) is None
-    assert nms.probe(result, View(), Spot("table", "table", 0, 40, 40)) is None
+    assert PANEL.probe(result, View(), Spot("method1", "", 5, 270)) is None
+    assert PANEL.probe(result, View(), Spot("words", "", 5, 5)) is None
+    assert PANEL.probe(result, View(), Spot("table", "table", 0, 40, 40)) is None
 
 
 def test_points_of_the_chart_are_boxes(computer: Computer) -> None:
@@ -461,17 +426,17 @@ def test_points_of_the_chart_are_boxes(computer: Computer) -> None:
     result = computed(computer, params)
     points = [one for one in pane(PANEL.draw(result, View()), "below").marks if isinstance(one, Points)]
     assert points[0].xy[1].tolist() == pytest.approx([0.8, 0])
-    assert nms.pick(result, View(), Spot("below", points[1].key, 0.8, 0.4, 1)) == {"box": 1}
+    assert PANEL.pick(result, View(), Spot("below", points[1].key, 0.8, 0.4, 1)) == {"box": 1}
 
 
 def test_a_click_chooses_and_chooses_none(computer: Computer) -> None:
     result = computed(computer, HAND)
     spot = Spot("method1", "boxes", 250, 190, 3)
-    assert nms.pick(result, View(), spot) == {"box": 3}
-    assert nms.pick(result, View(box=3), spot) == {"box": -1}
-    assert nms.pick(result, View(box=3), Spot("method1", "", 5, 270)) == {"box": -1}
-    assert nms.pick(result, View(), Spot("table", "table", 0, 2, 2)) == {"box": 2}
-    assert nms.pick(result, View(), Spot("words", "", 0, 0)) is None
+    assert PANEL.pick(result, View(), spot) == {"box": 3}
+    assert PANEL.pick(result, View(box=3), spot) == {"box": -1}
+    assert PANEL.pick(result, View(box=3), Spot("method1", "", 5, 270)) == {"box": -1}
+    assert PANEL.pick(result, View(), Spot("table", "table", 0, 2, 2)) == {"box": 2}
+    assert PANEL.pick(result, View(), Spot("words", "", 0, 0)) is None
 
 
 def test_the_chosen_box_can_be_dragged(computer: Computer) -> None:
@@ -488,24 +453,24 @@ def test_the_chosen_box_can_be_dragged(computer: Computer) -> None:
 )
 def test_a_click_changes_a_box(computer: Computer, click: str, field: str, expected: float) -> None:
     result = computed(computer, replace(HAND, click=click))
-    changed = nms.pick(result, View(), Spot("method1", "boxes", 250, 190, 3))
+    changed = PANEL.pick(result, View(), Spot("method1", "boxes", 250, 190, 3))
     assert changed is not None
     assert changed[field][3] == pytest.approx(expected)
     assert changed["box"] == 3
-    assert nms.pick(result, View(), Spot("method1", "", 5, 270)) is None
+    assert PANEL.pick(result, View(), Spot("method1", "", 5, 270)) is None
 
 
 def test_boxes_are_added_and_deleted(computer: Computer) -> None:
     adding = replace(HAND, click=ADD)
-    added = nms.pick(computed(computer, adding), View(), Spot("method2", "", 10, 270))
+    added = PANEL.pick(computed(computer, adding), View(), Spot("method2", "", 10, 270))
     assert added is not None
     assert added["boxes"][7] == (0, 200, 80, 280)  # kept on the scene
     assert added["box"] == 7
     more = replace(adding, **{name: added[name] for name in ("boxes", "scores", "sigmas")})
     assert len(computed(computer, more).trace.scene) == 8
-    assert nms.pick(computed(computer, adding), View(), Spot("method1", "", -5, 20)) is None
+    assert PANEL.pick(computed(computer, adding), View(), Spot("method1", "", -5, 20)) is None
     deleting = replace(HAND, click=DELETE)
-    deleted = nms.pick(computed(computer, deleting), View(box=3), Spot("method1", "boxes", 250, 190, 3))
+    deleted = PANEL.pick(computed(computer, deleting), View(box=3), Spot("method1", "boxes", 250, 190, 3))
     assert deleted is not None
     assert deleted["boxes"] == HAND.boxes[:3] + HAND.boxes[4:]
     assert len(deleted["scores"]) == len(deleted["sigmas"]) == 6
@@ -531,7 +496,7 @@ def test_boxes_as_a_command_line_gives_them() -> None:
 def test_an_edge_is_taken_before_a_smaller_box(computer: Computer) -> None:
     result = computed(computer, replace(HAND, method_2=NONE))
     for x, y, box in ((40.5, 150, 0), (170, 150, 1), (178.5, 150, 6), (32, 150, 4), (120, 150, 2)):
-        assert nms.pick(result, View(), Spot("method1", "boxes", x, y)) == {"box": box}
+        assert PANEL.pick(result, View(), Spot("method1", "boxes", x, y)) == {"box": box}
 
 
 # -- in the window
@@ -610,22 +575,3 @@ def test_detections_are_saved_as_coco_json(computer: Computer, street: Frame) ->
 )
 def test_the_number_of_a_picture(source: str, index: int, number: int) -> None:
     assert image_number(Frame(np.zeros((2, 2, 3), np.uint8), index=index, source=source)) == number
-
-
-def test_a_cell_sure_of_two_classes_is_two_candidates() -> None:
-    from cvcore.models.nanodet import Candidates
-
-    ones = torch.ones(2, 4)
-    found = Candidates(
-        boxes=torch.tensor([[0.0, 0, 50, 50], [10, 10, 10, 40]]),
-        scores=torch.tensor([[0.6, 0.1, 0.8], [0.9, 0.0, 0.0]]),
-        distributions=ones[..., None],
-        variance=ones,
-        centers=ones[:, :2],
-        strides=ones[:, 0],
-        levels=torch.zeros(2, dtype=torch.long),
-    )
-    made = from_detector(found, (40, 100), CandidateSettings())
-    assert made.labels.tolist() == [2, 0]  # the box without width is no candidate
-    assert made.boxes.tolist() == [[0, 0, 40, 50]] * 2
-    assert len(from_detector(found, (40, 100), CandidateSettings(), label=1)) == 0

@@ -11,8 +11,8 @@ import torch
 
 from cvcore.assets import asset
 from cvcore.evaluate.detection import Annotations, Detections, evaluate_detection
-from explorer.panels.nms.candidates import Settings, scene
-from explorer.panels.nms.methods import METHODS
+from cvcore.suppression.candidates import Settings, scene
+from cvcore.suppression.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

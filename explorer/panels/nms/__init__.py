@@ -1,23 +1,25 @@
 """Non-maximum suppression, seven ways side by side on the same boxes, one decision at a time."""
 
+from explorer.panels.nms.compute import Trace, compute
 from explorer.panels.nms.controls import Params, View
-from explorer.panels.nms.drawing import draw
-from explorer.panels.nms.pointer import pick, probe
 from explorer.panels.nms.saving import files
-from explorer.panels.nms.trace import Trace, compute
+from explorer.panels.nms.views import VIEWS, pick, tell
+from explorer.panels.nms.words import explain, notes
 
 __all__ = [
     "CHAPTER",
     "PAPER",
     "TITLE",
+    "VIEWS",
     "Params",
     "Trace",
     "View",
     "compute",
-    "draw",
+    "explain",
     "files",
+    "notes",
     "pick",
-    "probe",
+    "tell",
 ]
 
 TITLE = "NMS"

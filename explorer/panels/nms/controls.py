@@ -1,18 +1,22 @@
-"""What can be set in the panel."""
+"""The controls: the candidates, the methods and their settings; and the scene that is drawn by hand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cvcore.suppression.candidates import Settings as CandidateSettings
+from cvcore.suppression.methods import METHODS, Settings
 from explorer.i18n import tr
-from explorer.panel import Result, knob
-from explorer.panels.nms.candidates import Settings as CandidateSettings
-from explorer.panels.nms.methods import METHODS, Settings
-
-if TYPE_CHECKING:
-    from explorer.panels.nms.trace import Trace
+from explorer.panel import Result, check, knob
+from explorer.views.knobs import step_knob
 
 Box = tuple[float, float, float, float]
+FILE_NAMES = dict(
+    zip(METHODS, ("nms", "soft", "iou-guided", "weighted", "softer", "adaptive", "diou"), strict=True)
+)  # fmt: skip
+SHORT_NAMES = dict(
+    zip(METHODS, ("NMS", "Soft", "IoU-guided", "Weighted", "Softer", "Adaptive", "DIoU"), strict=True)
+)  # fmt: skip
 
 ALL = "all classes"
 NONE = "none"
@@ -57,13 +61,7 @@ HAND_SIZE = (320.0, 280.0)
 
 
 def category_choices(result: Result) -> tuple[str, ...]:
-    trace: Trace = result.trace
-    return (ALL, *sorted(trace.present, key=str.casefold))
-
-
-def last_step(result: Result) -> float:
-    trace: Trace = result.trace
-    return trace.timeline.steps
+    return (ALL, *sorted(result.trace.present, key=str.casefold))
 
 
 def uses(*methods: str) -> Callable[[Any], bool]:
@@ -180,6 +178,7 @@ class Params:
     sigmas: tuple[float, ...] = knob(HAND_SIGMAS, kind="hidden")
 
     def __post_init__(self) -> None:
+        check(self)
         boxes = self.boxes
         if boxes and not isinstance(boxes[0], tuple | list):  # one flat row, as a command line gives it
             boxes = tuple(boxes[i : i + 4] for i in range(0, len(boxes), 4))
@@ -225,11 +224,12 @@ class Params:
 
 @dataclass(frozen=True)
 class View:
-    step: int = knob(
-        LAST, 0, last_step, label="Decisions", help="How many have been made: the methods go on together.", play=True
-    )
+    step: int = step_knob("How many have been made: the methods go on together.", label="Decisions", default=LAST)
     removed: bool = knob(False, label="Show removed boxes")
     captions: str = knob(
         FITTING_CAPTIONS, choices=CAPTIONS, label="Captions", help="Those that fit: of wide boxes only."
     )
     box: int = knob(-1, kind="hidden")
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -14,15 +14,14 @@ from cvcore.evaluate.coco_json import coco_results
 from cvcore.evaluate.detection import Detections
 from explorer.files.coco_images import image_entry, image_number
 from explorer.panel import Result
-from explorer.panels.nms.controls import View
-from explorer.panels.nms.methods import FILE_NAMES
-from explorer.panels.nms.trace import Trace
+from explorer.panels.nms.compute import Trace
+from explorer.panels.nms.controls import FILE_NAMES, Params, View
 from explorer.views.detections import CARD
 
 
-def files(result: Result, view: View) -> dict[str, bytes]:
+def files(result: Result[Trace, Params], view: View) -> dict[str, bytes]:
     """``NAME.json`` of each method shown, and ``images.json``. By hand there is one class, of number 1."""
-    trace: Trace = result.trace
+    trace = result.trace
     numbers, categories = [1], [{"id": 1, "name": "box"}]
     if not trace.by_hand:
         rows = json.loads((asset("weights") / zoo.card(CARD).labels).read_text("utf-8"))

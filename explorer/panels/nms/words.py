@@ -1,17 +1,18 @@
-"""What happened to a box, in sentences and formulas filled with its numbers."""
+"""What happened to a box, in sentences and formulas filled with its numbers; notes, and the explanation's numbers."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvcore.suppression.methods import AVERAGING
+from explorer.figure import Note
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.nms.controls import Params
-from explorer.panels.nms.methods import AVERAGING
-from explorer.panels.nms.state import State, last_decision, moved
-from explorer.panels.nms.trace import Run, Trace
+from explorer.panels.nms.compute import Run, State, Trace, in_focus, last_decision, moved, pair_of, state, step_of
+from explorer.panels.nms.controls import Params, View
 
+Shown = Result[Trace, Params]
 Row = NDArray[np.floating]
 SHOWN_DECAYS = 3
 SHOWN_VOTERS = 3
@@ -51,9 +52,9 @@ def penalised(run: Run, params: Params) -> bool:
     return run.method == "DIoU-NMS" or params.center_penalty
 
 
-def overlap_formula(result: Result, run: Run, a: int, b: int) -> str:
+def overlap_formula(result: Shown, run: Run, a: int, b: int) -> str:
     """The overlap that the method compares, with the numbers of two boxes."""
-    trace, params = result.trace, result.task.params
+    trace, params = result.trace, result.params
     first, second = trace.scene.boxes[a].numpy(), trace.scene.boxes[b].numpy()
     text = iou_formula(first, second)
     if penalised(run, params):
@@ -64,9 +65,9 @@ def overlap_formula(result: Result, run: Run, a: int, b: int) -> str:
     return text
 
 
-def limit_text(result: Result, run: Run, by: int) -> str:
+def limit_text(result: Shown, run: Run, by: int) -> str:
     """The threshold that a kept box holds others to."""
-    params: Params = result.task.params
+    params = result.params
     if run.method == "Adaptive NMS":
         density = float(result.trace.scene.density[by])
         return tr(
@@ -75,9 +76,9 @@ def limit_text(result: Result, run: Run, by: int) -> str:
     return f"{params.iou_threshold:.2f}"
 
 
-def story(result: Result, number: int, now: State, box: int) -> list[str]:
+def story(result: Shown, number: int, now: State, box: int) -> list[str]:
     """What one method did to a box so far: the outcome first, then why."""
-    trace: Trace = result.trace
+    trace = result.trace
     run = trace.runs[number]
     lines = decays(result, run, box, now.made)
     if now.kept[box]:
@@ -94,7 +95,7 @@ def story(result: Result, number: int, now: State, box: int) -> list[str]:
         return [tr("dropped: its score is below the lowest score")]
     by = int(run.trace.decisions.by[decision])
     if lines:
-        return [tr("dropped: its score fell below {score:g}", score=result.task.params.min_score), *lines]
+        return [tr("dropped: its score fell below {score:g}", score=result.params.min_score), *lines]
     outcome = (
         tr("merged into box {box}", box=by) if run.method == "Weighted NMS" else tr("removed by box {box}", box=by)
     )
@@ -130,10 +131,10 @@ def rival(trace: Trace, run: Run, number: int, box: int, *, class_aware: bool) -
     return int(overlap.argmax()) if len(overlap) and overlap.max() > 0 else None
 
 
-def _why_kept(result: Result, run: Run, number: int, box: int) -> list[str]:
-    if decay_of(run, result.task.params) != "hard":
+def _why_kept(result: Shown, run: Run, number: int, box: int) -> list[str]:
+    if decay_of(run, result.params) != "hard":
         return []
-    other = rival(result.trace, run, number, box, class_aware=result.task.params.class_aware)
+    other = rival(result.trace, run, number, box, class_aware=result.params.class_aware)
     if other is None:
         return [tr("it overlaps no box kept before")]
     formula = overlap_formula(result, run, other, box)
@@ -145,9 +146,9 @@ def decay_of(run: Run, params: Params) -> str:
     return {"Soft-NMS": params.decay, "Softer-NMS": params.voting_decay}.get(run.method, "hard")
 
 
-def decays(result: Result, run: Run, box: int, made: int) -> list[str]:
+def decays(result: Shown, run: Run, box: int, made: int) -> list[str]:
     """Each time that Soft-NMS lowered a box, among the first ``made`` decisions."""
-    params: Params = result.task.params
+    params = result.params
     decay = decay_of(run, params)
     if decay == "hard":
         return []
@@ -201,3 +202,110 @@ def averages(trace: Trace, run: Run, now: State, box: int) -> list[str]:
 def _settled(run: Run, now: State, box: int) -> bool:
     place = np.flatnonzero(run.trace.keep.numpy() == box)
     return bool(len(place) and now.settled[place[0]])
+
+
+# -- notes and the explanation
+
+
+def notes(result: Shown, view: View) -> list[Note]:
+    """What the colours mean, and what the methods were given that the detector does not say."""
+    trace, params = result.trace, result.params
+    if not len(trace.scene):
+        if trace.by_hand:
+            return [Note(tr("There are no boxes: choose on the left that a click adds a box."), "warning")]
+        return [
+            Note(
+                tr("No box scores above {score:g}: lower the score threshold.", score=params.score_threshold), "warning"
+            )
+        ]
+    colours = tr("Blue: not decided yet · green: kept · orange: just decided")
+    if len(trace.runs) > 1:
+        colours += tr(" · yellow: the methods disagree on it ({count} boxes)", count=int(trace.disputed().sum()))
+    found = [colours]
+    if trace.by_hand:
+        found.append(
+            tr(
+                "Click a box to choose it, then drag its handles. The control “A click” adds and deletes boxes and changes scores."
+            )
+        )
+    shown = {run.method for run in trace.runs}
+    if "IoU-guided NMS" in shown:
+        found.append(
+            tr(
+                "IoU-guided needs a localisation confidence; here it is derived from the spread σ of the sides: "
+                "exp(−0.8 ((σ left + σ right) / w + (σ top + σ bottom) / h))."
+            )
+        )
+    if "Adaptive NMS" in shown:
+        found.append(
+            tr(
+                "Adaptive needs a density; here it is guessed: the highest IoU with another box that NMS at {overlap:g} keeps "
+                "and that scores {score:g} or more.",
+                overlap=params.density_overlap,
+                score=params.density_score,
+            )
+        )
+    if "Softer-NMS" in shown and not trace.by_hand:
+        found.append(
+            tr("Softer-NMS needs variances; they are the detector's own, those of its distance distributions.")
+        )
+    return [Note(text) for text in found]
+
+
+def explain(result: Shown, view: View) -> dict[str, object]:
+    """The numbers in the explanation: of the box in focus and the one that decided on it, as the first method has it."""
+    trace, params = result.trace, result.params
+    step = step_of(trace, view)
+    known: dict[str, object] = {
+        "count": len(trace.scene),
+        "threshold": params.iou_threshold,
+        "score_threshold": params.score_threshold,
+        "sigma": params.sigma,
+        "sigma_t": params.sigma_t,
+        "beta": params.beta,
+        "kept": "; ".join(f"{tr(run.method)} {len(run.trace.keep)}" for run in trace.runs),
+    }
+    by, box = example(trace, view, step)
+    if box < 0:
+        return known
+    scene = trace.scene
+    known |= {
+        "box": box,
+        "confidence": float(scene.confidence[box]),
+        "density": float(scene.density[box]),
+        "adaptive": max(params.iou_threshold, float(scene.density[box])),
+        "spread": ", ".join(f"{value:.1f}" for value in scene.variance[box].sqrt().tolist()),
+    }
+    averaging = next((one for one in trace.runs if one.method in AVERAGING), None)
+    if averaging is not None and box in averaging.trace.keep:
+        known["voters"] = len(voters(averaging, box)[0])
+    if by < 0:
+        return known
+    a, b = scene.boxes[by].numpy(), scene.boxes[box].numpy()
+    iou = float(trace.iou[by, box])
+    rho, diagonal = center_numbers(a, b)
+    share = (rho / diagonal) ** params.beta if diagonal > 0 else 0.0
+    return known | {
+        "by": by,
+        "shared": shared_area(a, b),
+        "area_a": area(a),
+        "area_b": area(b),
+        "iou": iou,
+        "rho": rho,
+        "diagonal": diagonal,
+        "diou": iou - share,
+        "linear": float(scene.scores[box]) * (1 - iou),
+    }
+
+
+def example(trace: Trace, view: View, step: int) -> tuple[int, int]:
+    """Two boxes for the explanation: of the box in focus, the one that decided on it or a box it removed; else any. Or -1."""
+    focus, run = in_focus(trace, view, step), trace.runs[0]
+    if focus < 0:
+        found = run.trace.decisions
+        return (int(found.by[0]), int(found.on[0])) if len(found) else (-1, -1)
+    pair = pair_of(run, state(trace, 0, step), focus)
+    if pair is not None:
+        return pair[0], focus
+    removed = (run.trace.decisions.by == focus).nonzero()
+    return (int(run.trace.decisions.on[removed[0, 0]]) if len(removed) else -1), focus

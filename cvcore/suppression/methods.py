@@ -10,18 +10,12 @@ from torch import Tensor
 
 from cvcore.ops import nms
 from cvcore.ops.nms import NMSTrace
-from explorer.panels.nms.candidates import Scene
+from cvcore.suppression.candidates import Scene
 
 MethodName = Literal[
     "NMS", "Soft-NMS", "IoU-guided NMS", "Weighted NMS", "Softer-NMS", "Adaptive NMS", "DIoU-NMS"
 ]  # fmt: skip
 METHODS: tuple[str, ...] = get_args(MethodName)
-FILE_NAMES = dict(
-    zip(METHODS, ("nms", "soft", "iou-guided", "weighted", "softer", "adaptive", "diou"), strict=True)
-)  # fmt: skip
-SHORT_NAMES = dict(
-    zip(METHODS, ("NMS", "Soft", "IoU-guided", "Weighted", "Softer", "Adaptive", "DIoU"), strict=True)
-)  # fmt: skip
 AVERAGING = ("Weighted NMS", "Softer-NMS")
 
 

@@ -1,6 +1,7 @@
-"""What the panel computes: candidates, the methods' decisions on them, and what is derived from both."""
+"""Candidates, the methods' decisions on them, what is derived from both, and how far each method is at a step."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 from cvcore import zoo
 from cvcore.ops.boxes import box_iou
 from cvcore.ops.nms import NMSTrace
+from cvcore.suppression.candidates import Scene, from_detector, scene
+from cvcore.suppression.methods import AVERAGING, METHODS, run_time, suppress, sweep
+from cvcore.suppression.timeline import Timeline, timeline
 from explorer.i18n import LANGUAGES
 from explorer.panel import MEASURED, Context, Frame
-from explorer.panels.nms.candidates import Scene, from_detector, scene
-from explorer.panels.nms.controls import ALL, BY_HAND, HAND_SIZE, KEPT_SWEEP, RUN_TIME, SCORE_SWEEP, Params
-from explorer.panels.nms.methods import METHODS, run_time, suppress, sweep
-from explorer.panels.nms.timeline import Timeline, timeline
+from explorer.panels.nms.controls import ALL, BY_HAND, HAND_SIZE, KEPT_SWEEP, RUN_TIME, SCORE_SWEEP, Params, View
 from explorer.views.detections import CARD, class_names, compile_operators, detect
 
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
@@ -66,6 +67,10 @@ class Trace:
     votes_to_keep: NDArray[np.int64]
     sweep: NDArray[np.float32] | None
     times: dict[str, float] = field(metadata=MEASURED)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"step": self.timeline.steps + 1}
 
     def disputed(self) -> NDArray[np.bool_]:
         """(N,) boxes that some of the methods keep and some do not."""
@@ -138,3 +143,99 @@ def label_of(category: str) -> int | None:
         if category in (names := card.label_names(language)):
             return names.index(category)
     return None
+
+
+# -- at a step: nothing here computes, it compares ticks and picks from the traces
+
+EventKind = Literal["start", "keep", "decide", "wait", "end"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """One method at one step.
+
+    Args:
+        kept, gone: (N,) bool; neither is not decided yet.
+        settled: (K,) bool of the kept boxes: all decisions of theirs are made.
+        boxes: (N, 4), of settled boxes where averaging put them.
+        scores: (N,) as they are at this step.
+        made: how many decisions have been made.
+        event: what happened last: ``keep``, ``decide``, nothing (``wait`` for the other methods), or nothing yet or any more.
+        subject: the box it happened to, or -1.
+        decision: its number among the decisions, or -1.
+    """
+
+    kept: NDArray[np.bool_]
+    gone: NDArray[np.bool_]
+    settled: NDArray[np.bool_]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    made: int
+    event: EventKind
+    subject: int
+    decision: int
+
+
+def step_of(trace: Trace, view: View) -> int:
+    return min(view.step, trace.timeline.steps)
+
+
+def state(trace: Trace, number: int, step: int) -> State:
+    """Of the method of this number."""
+    run, course = trace.runs[number], trace.timeline.courses[number]
+    made = int(np.searchsorted(course.decided_at, step))
+    kept, gone = course.kept_at < step, course.gone_at < step
+    settled = course.settled_at <= step
+    keep = run.trace.keep.numpy()[settled]
+    scores = run.trace.scores_at(made).numpy().copy()
+    scores[keep] = run.trace.kept_scores.numpy()[settled]
+    boxes = trace.scene.boxes.numpy().copy()
+    boxes[keep] = run.trace.kept_boxes.numpy()[settled]
+    event, subject, decision = _event(trace, number, step, made)
+    return State(kept, gone, settled, boxes, scores, made, event, subject, decision)
+
+
+def _event(trace: Trace, number: int, step: int, made: int) -> tuple[EventKind, int, int]:
+    run, course = trace.runs[number], trace.timeline.courses[number]
+    if step == 0:
+        return "start", -1, -1
+    if step >= trace.timeline.steps:
+        return "end", -1, -1
+    kept = np.flatnonzero(course.kept_at == step - 1)
+    if len(kept):
+        return "keep", int(kept[0]), -1
+    if made and course.decided_at[made - 1] == step - 1:
+        return "decide", int(run.trace.decisions.on[made - 1]), made - 1
+    return ("end", -1, -1) if not len(course.settled_at) or step > course.settled_at[-1] else ("wait", -1, -1)
+
+
+def moved(run: Run, box: int) -> bool:
+    """Whether the method puts this box elsewhere than it was."""
+    if run.method not in AVERAGING or box not in run.trace.keep:
+        return False
+    place = int((run.trace.keep == box).nonzero()[0, 0])
+    return bool((run.trace.kept_boxes[place] != run.trace.boxes[box]).any())
+
+
+def last_decision(run: Run, box: int, made: int | None = None) -> int | None:
+    """The number of the last of the first ``made`` decisions (default: all) that hit a box."""
+    hits = (run.trace.decisions.on[:made] == box).nonzero()
+    return int(hits[-1, 0]) if len(hits) else None
+
+
+def in_focus(trace: Trace, view: View, step: int) -> int:
+    """The box that the panel talks about: the chosen one, else the one that the first method just decided on, or -1."""
+    if 0 <= view.box < len(trace.scene):
+        return view.box
+    subject = state(trace, 0, step).subject if trace.runs else -1
+    return subject
+
+
+def pair_of(run: Run, now: State, focus: int) -> tuple[int, int] | None:
+    """The kept box and the other that the talk is about: the focus's last decision, else what just happened."""
+    decision = last_decision(run, focus, now.made) if focus >= 0 else None
+    if decision is None:
+        decision = now.decision if now.decision >= 0 and now.subject == focus else None
+    if decision is None:
+        return None
+    return int(run.trace.decisions.by[decision]), int(run.trace.decisions.on[decision])
