@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 ONCE_KEPT = 16
 """How many shared intermediate results are kept while one frame is held and parameters change."""
-KEPT = 16
+KEPT = 64
 """How many results a panel keeps from frame to frame."""
 IDLE_KEPT = 2
 """How many networks are kept that no panel uses any more: who compares two goes back and forth."""

@@ -87,6 +87,8 @@ class Cells:
     def under(self, x: float, y: float) -> tuple[int, int] | None:
         """Row and column of the cell at a place; None beside the map or the picture."""
         x0, y0, x1, y1 = self.extent
+        if self.cell is None:  # the outer cells end with the picture
+            return self.at(x, y) if x0 <= x <= x1 and y0 <= y <= y1 else None
         return self.at(x, y) if x0 <= x < x1 and y0 <= y < y1 else None
 
     def box(self, row: int, column: int, reach: int = 0) -> Extent:

@@ -152,18 +152,19 @@ class Items:
         colormap: Colormap | None = None,
         cells: Cells | None = None,
         placing: bool = True,
+        picked: bool = False,
         mark: str = "items",
     ) -> Pane:
         """A map for each item.
 
         Args:
-            values: (items, h, w) of all items, or of those in ``order`` alone.
+            values: (items, h, w) of all items; with ``picked`` of those in ``order`` alone, in that order.
             ends: of the colours; None takes the data's own.
             each: every tile has its own colours.
             cells: where the maps' cells lie on the picture: then a place in a tile is a place of the picture, and back.
             placing: a click in a tile chooses the place as well.
         """
-        shown = values if len(values) == len(self.order) else values[self.order]
+        shown = values if picked else values[self.order]
         made = Tiles(
             np.ascontiguousarray(shown),
             tuple(self.words(int(number)) for number in self.order),

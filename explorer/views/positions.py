@@ -116,7 +116,7 @@ def at_cell(cell: tuple[int, int], xy: tuple[float, float], size: tuple[int, int
     """A place of the picture by all its names."""
     x, y = xy
     place = (round(x / size[0], 4), round(y / size[1], 4))
-    return {"row": cell[0], "column": cell[1], "place": place, "position": (x, y), "xy": (x, y)}
+    return {"row": cell[0], "column": cell[1], "place": place, "position": (round(x, 1), round(y, 1)), "xy": (x, y)}
 
 
 def signed_colours(values: NDArray[np.floating]) -> Colormap:

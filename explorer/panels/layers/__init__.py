@@ -1,11 +1,24 @@
 """Look inside any layer of a network, live: its channels, their statistics, what a unit sees and what speaks for a class."""
 
+from explorer.panels.layers.compute import Trace, compute
 from explorer.panels.layers.controls import Params, View
-from explorer.panels.layers.drawing import draw
-from explorer.panels.layers.pointer import pick, probe
-from explorer.panels.layers.trace import Trace, compute
+from explorer.panels.layers.views import VIEWS, pick, tell
+from explorer.panels.layers.words import explain, notes
 
-__all__ = ["CHAPTER", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
+__all__ = [
+    "CHAPTER",
+    "PAPER",
+    "TITLE",
+    "VIEWS",
+    "Params",
+    "Trace",
+    "View",
+    "compute",
+    "explain",
+    "notes",
+    "pick",
+    "tell",
+]
 
 TITLE = "Layers"
 CHAPTER = "2 Convolutional networks"

@@ -1,21 +1,21 @@
-"""Warnings, and what fills the explanation."""
+"""What a student is warned of, why something asked for is not there, and the explanation's numbers."""
 
 from collections.abc import Iterator
 
 from explorer.figure import Note
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.layers.controls import Params
-from explorer.panels.layers.selection import class_names, is_map
-from explorer.panels.layers.trace import Trace, card
+from explorer.panels.layers.compute import Trace
+from explorer.panels.layers.controls import Params, View
+from explorer.views import networks
+from explorer.views.predictions import class_names
+from explorer.views.said import count
 
 
-def notes(result: Result) -> Iterator[Note]:
+def notes(result: Result[Trace, Params], view: View) -> Iterator[Note]:
     """What a student should be warned of, in as few lines as can be."""
-    trace: Trace = result.trace
-    params: Params = result.task.params
-    numbers = trace.statistics
-    count = len(trace.maps)
+    trace, params = result.trace, result.params
+    numbers, total = trace.statistics, len(trace.maps)
     warnings = []
     if numbers.nan or numbers.infinite:
         warnings.append(
@@ -32,7 +32,7 @@ def notes(result: Result) -> Iterator[Note]:
                 tr(
                     "{dead} of {count} channels were zero everywhere on all {frames} pictures: dead units?",
                     dead=dead,
-                    count=count,
+                    count=total,
                     frames=numbers.frames,
                 )
             )
@@ -41,7 +41,7 @@ def notes(result: Result) -> Iterator[Note]:
                 tr(
                     "{dead} of {count} channels are zero everywhere on this picture: dead units?",
                     dead=dead,
-                    count=count,
+                    count=total,
                 )
             )
     if numbers.stuck.any():
@@ -49,7 +49,7 @@ def notes(result: Result) -> Iterator[Note]:
             tr(
                 "{stuck} of {count} channels are saturated: at the limit {limit:g} in more than half of their cells.",
                 stuck=int(numbers.stuck.sum()),
-                count=count,
+                count=total,
                 limit=numbers.limit,
             )
         )
@@ -60,15 +60,7 @@ def notes(result: Result) -> Iterator[Note]:
         said.append(
             tr("This network has no layer {wanted} to show; {layer} is shown.", wanted=params.layer, layer=trace.layer)
         )
-    if trace.fit.pressed:
-        width, height = trace.fit.input
-        said.append(
-            tr(
-                "The picture’s proportions are changed: the network gets {width} × {height} px.",
-                width=width,
-                height=height,
-            )
-        )
+    said += [note.text for note in trace.fit.notes()]
     said += list(unanswered(trace, params))
     if said:
         yield Note(" ".join(said))
@@ -76,7 +68,7 @@ def notes(result: Result) -> Iterator[Note]:
 
 def unanswered(trace: Trace, params: Params) -> Iterator[str]:
     """Why something that was asked for is not shown."""
-    if not is_map(trace) and (params.position is not None or params.grad_cam):
+    if not trace.is_map and (params.position is not None or params.grad_cam):
         yield tr("This layer has no map, so it has no positions and no Grad-CAM.")
     elif params.grad_cam and trace.cam is None:
         if trace.probabilities is None:
@@ -95,11 +87,11 @@ def unanswered(trace: Trace, params: Params) -> Iterator[str]:
         yield tr("No pixel moves this unit: its activations are switched off (zero) here.")
 
 
-def values(result: Result, channel: int) -> dict[str, object]:
+def explain(result: Result[Trace, Params], view: View) -> dict[str, object]:
     """For the explanation's {names}."""
-    trace: Trace = result.trace
-    count, height, width = trace.maps.shape
-    made = card(result.task.params.network)
+    trace = result.trace
+    channels, height, width = trace.maps.shape
+    made = networks.card(result.params.network)
     layer = trace.network.layers[trace.layer]
     field = trace.network.field(trace.layer)
     seen = f"{field.size[0]} × {field.size[1]}" if field is not None and field.size is not None else "–"
@@ -112,25 +104,25 @@ def values(result: Result, channel: int) -> dict[str, object]:
         "score": made.score,
         "layer": trace.layer,
         "type": layer.type,
-        "parameters": f"{layer.parameters:,}".replace(",", " "),
-        "channels": count,
+        "parameters": count(layer.parameters),
+        "channels": channels,
         "rows": height,
         "columns": width,
-        "channel": channel,
+        "channel": min(view.channel, channels - 1),
         "input": f"{trace.fit.input[0]} × {trace.fit.input[1]}",
         "picture": f"{trace.fit.picture[0]} × {trace.fit.picture[1]}",
         "field": seen,
         "stride": step,
-        "ninety": percent(trace.position.ninety) if effective and trace.position is not None else "–",
-        "zero": percent(trace.statistics.layer.zero),
-        "class": class_names(result)[cam.class_index] if cam is not None else "–",
+        "ninety": share(trace.position.ninety) if effective and trace.position is not None else "–",
+        "zero": share(trace.statistics.layer.zero),
+        "class": class_names(result.params.network)[cam.class_index] if cam is not None else "–",
     }
 
 
-def percent(share: float) -> str:
+def share(part: float) -> str:
     """``38 %``; what is not quite none or not quite all does not look like it."""
-    if 0 < share < 0.001:
+    if 0 < part < 0.001:
         return "< 0.1 %"
-    if 0.999 < share < 1:
+    if 0.999 < part < 1:
         return "> 99.9 %"
-    return f"{100 * share:.3g} %"
+    return f"{100 * part:.3g} %"

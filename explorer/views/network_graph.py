@@ -1,4 +1,4 @@
-"""The graph view: what the network did on this input, as boxes and lines. Traced once for each network and input size."""
+"""A network as it ran: what it did on this input, as boxes and lines. Traced once for each network and input size."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from cvcore import graph as graphs
 from cvcore.graph import Graph, Node, Placed
 from cvcore.record import submodule
 from explorer import figure
-from explorer.figure import Colour, Pane, Probe, Spot
+from explorer.figure import At, Colour, Mark, Pane, Spot
 from explorer.i18n import language, tr
+from explorer.views.said import count
 
 BOX_HEIGHT, LOW_HEIGHT = 38.0, 28.0
 LETTER, SMALL_LETTER = 6.9, 5.9
@@ -221,40 +222,49 @@ def graph_pane(shown: ShownGraph, colour: str, layer: str) -> Pane:
     drawn = mark(shown, colour, layer, language())
     heading = tr("The network as it ran: {layer} is chosen", layer=layer)
     whole = width + 2 * MARGIN, (height + 2 * MARGIN) * (1 + (0.0 if drawn.values is not None else FOOT))
-    return Pane("graph", heading, (drawn,), size=whole)
+    return Pane("graph", heading, (drawn,), size=whole, places=InGraph(shown))
 
 
-def probe(shown: ShownGraph, layer: str, spot: Spot) -> Probe | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class InGraph:
+    """A box of the graph, or, counted on from the last box, a line."""
+
+    shown: ShownGraph
+
+    def at(self, spot: Spot) -> At | None:
+        total = len(self.shown.graph.nodes) + len(self.shown.graph.edges)
+        return {"node": spot.index} if spot.index is not None and spot.index < total else None
+
+    def lit(self, at: At) -> tuple[Mark, ...]:
+        return (figure.Lit("graph", at["node"]),) if "node" in at else ()
+
+
+def told(shown: ShownGraph, layer: str, index: int) -> str:
     """Everything known about a box or a line."""
-    if spot.index is None:
-        return None
     nodes, edges = shown.graph.nodes, shown.graph.edges
-    if spot.index >= len(nodes):
-        if spot.index - len(nodes) >= len(edges):
-            return None
-        edge = edges[spot.index - len(nodes)]
-        way = f"{words_of(shown.graph, edge.source)} → {words_of(shown.graph, edge.target)}"
-        return Probe(f"{way}: {label(edge)}", {"graph": (figure.Lit("graph", spot.index),)})
-    node = nodes[spot.index]
-    said = [node.name or words_of(shown.graph, spot.index)]
+    if index >= len(nodes):
+        edge = edges[index - len(nodes)]
+        return f"{words_of(shown.graph, edge.source)} → {words_of(shown.graph, edge.target)}: {label(edge)}"
+    node = nodes[index]
+    said = [node.name or words_of(shown.graph, index)]
     if node.kind == "operation":
         said = [tr("{operation} in {layer}", operation=node.type, layer=node.name or tr("the network itself"))]
     elif node.kind == "module":
-        said.append(described_line(shown, spot.index))
+        said.append(described_line(shown, index))
     if node.turn:
         said.append(tr("call number {number}", number=node.turn + 1))
     said.append(" ".join("×".join(str(side) for side in (s[1:] or s)) for s in node.shapes[:3]))
     if node.parameters:
-        said.append(tr("{count} parameters", count=f"{node.parameters:,}".replace(",", " ")))
+        said.append(tr("{count} parameters", count=count(node.parameters)))
     if shown.seconds:
-        said.append(f"{1e3 * shown.seconds[spot.index]:.3g} ms")
+        said.append(f"{1e3 * shown.seconds[index]:.3g} ms")
     if node.kind in ("module", "operation"):
         said.append(tr("in place: no new memory") if node.inplace and not node.bytes else f"{node.bytes / 1e6:.3g} MB")
     if node.open:
         said.append(tr("click: close"))
     elif node.inside:
         said.append(tr("click again: open") if node.name == layer else tr("click twice: open"))
-    return Probe(" · ".join(part for part in said if part), {"graph": (figure.Lit("graph", spot.index),)})
+    return " · ".join(part for part in said if part)
 
 
 def described_line(shown: ShownGraph, index: int) -> str:
