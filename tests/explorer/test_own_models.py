@@ -185,7 +185,7 @@ def shown(own: OwnModel, **params: Any) -> Any:
     for module in computer.model(named.name, torch.device("cpu"), "float32").modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
-    layers.draw(result, layers.View())
+    Panel.from_module(layers).draw(result, layers.View())
     return result.trace
 
 
