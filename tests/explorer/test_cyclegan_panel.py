@@ -504,7 +504,7 @@ def test_the_layers_panel_opens_a_generator() -> None:
     assert not result.error
     assert result.trace.probabilities is None
     assert any(layer.type == "ResnetBlock" for layer in result.trace.network.layers.values())
-    layers.draw(result, layers.View())
+    Panel.from_module(layers).draw(result, layers.View())
 
 
 # -- replayed runs
