@@ -1,6 +1,7 @@
 """Where a network of the user's comes from, and how it is loaded."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, assert_never
@@ -8,11 +9,13 @@ from typing import Any, Literal, assert_never
 import torch
 from torch import nn
 
-from cvcore.foreign.errors import ModelError
+from cvcore.foreign.errors import ModelError, short
 from cvcore.foreign.exported import load_exported
 from cvcore.foreign.onnx import load_onnx
 from cvcore.foreign.packages import PACKAGES, load_from_package
 from cvcore.foreign.python_file import load_python
+from cvcore.foreign.scripted import with_hooks
+from cvcore.foreign.settling import evaluated, freeze
 from cvcore.foreign.weights import load_weights
 
 Kind = Literal["python", "exported", "onnx", "package"]
@@ -78,31 +81,46 @@ def load_network(source: Source, device: torch.device | str = "cpu") -> nn.Modul
     """The network in eval mode, its parameters without gradient. A Python file is run.
 
     Raises:
-        ModelError: it cannot be had; the weights do not fit (:class:`cvcore.foreign.WeightsMisfitError`).
+        ModelError: it cannot be had; the weights do not fit (:class:`cvcore.foreign.WeightsMisfitError`). Nothing else, but
+            :class:`torch.OutOfMemoryError` of a device.
     """
     path = Path(source.place)
+    try:
+        network, places = _made(source, path)
+        if source.weights:
+            if kind_of(source.place) == "onnx":
+                raise ModelError("An ONNX file has its weights in it; no others can be put in.")
+            load_weights(network, Path(source.weights), fix_keys=source.fix_keys)
+        if any(tensor.is_meta for tensor in (*network.parameters(), *network.buffers())):
+            raise ModelError("The network has no numbers (it was made on the meta device); give it weights.")
+        freeze(network)
+        # Tables worked out in eval() belong to the device.
+        return evaluated(with_hooks(network).to(device), places)
+    except (ModelError, torch.OutOfMemoryError):
+        raise
+    except MemoryError as error:
+        raise ModelError("There is not enough memory for {file}.", file=path.name) from error
+    except Exception as error:
+        raise ModelError("{file} cannot be opened: {what}", file=path.name, what=short(error)) from error
+
+
+def _made(source: Source, path: Path) -> tuple[nn.Module, Sequence[Path]]:
+    """The network as its file or package makes it, and where its code lies."""
     kind = kind_of(source.place)
     match kind:
         case "python":
             if not path.is_file():
                 raise ModelError("The file {file} does not exist.", file=path.name)
-            network = load_python(path, source.function)
+            return load_python(path, source.function), [path.parent]
         case "exported":
-            network = load_exported(path)
+            return load_exported(path), ()
         case "onnx":
-            network = load_onnx(path)
+            return load_onnx(path), ()
         case "package":
             package, _, name = source.place.partition(":")
-            network = load_from_package(package, name)
+            return load_from_package(package, name), ()
         case _:
             assert_never(kind)
-    if source.weights:
-        if kind == "onnx":
-            raise ModelError("An ONNX file has its weights in it; no others can be put in.")
-        load_weights(network, Path(source.weights), fix_keys=source.fix_keys)
-    for module in network.modules():
-        module.training = False  # eval() is not there on every exported network
-    return network.requires_grad_(False).to(device)
 
 
 def input_shape(network: nn.Module) -> tuple[int | None, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from cvcore.foreign.errors import ModelError, error_in, short
@@ -33,7 +34,7 @@ def builders(path: Path) -> tuple[str, ...]:
         tree = ast.parse(path.read_bytes(), str(path))
     except OSError as error:
         raise ModelError("The file {file} cannot be read.", file=path.name) from error
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise error_in(error, [path]) or ModelError("The file {file} is no Python.", file=path.name) from error
     functions, classes, names = [], [], []
     for node in tree.body:
@@ -84,6 +85,13 @@ def load_python(path: Path, function: str = "") -> nn.Module:
             raise error_in(error, [path, path.parent, root]) or ModelError(
                 "{file} could not be run: {what}", file=path.name, what=short(error)
             ) from error
+    if isinstance(made, torch.jit.ScriptModule):
+        raise ModelError(
+            "{function} in {file} gives a TorchScript program, into which nobody can look; let it give the network as it was "
+            "before torch.jit.script or torch.jit.trace.",
+            function=function,
+            file=path.name,
+        )
     if not isinstance(made, nn.Module):
         raise ModelError(
             "{function} in {file} gives {kind}, not a network (torch.nn.Module).",

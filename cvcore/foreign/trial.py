@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cvcore.foreign.errors import ModelError, error_in, short
 from cvcore.foreign.loading import input_shape
+from cvcore.foreign.settling import settle
 from cvcore.record import describe, tensors
 
 CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
@@ -54,6 +55,7 @@ def try_network(network: nn.Module, x: Tensor, places: Sequence[Path] = ()) -> T
     """
     check_input(network, x)
     try:
+        settle(network, x)
         layers = describe(network, x)
         started = time.perf_counter()
         with torch.inference_mode():

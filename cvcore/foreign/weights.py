@@ -1,15 +1,24 @@
-"""Puts weights into a network, or says precisely what does not fit and what would help."""
+"""Puts weights into a network, or says precisely what does not fit and what would help.
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+What fits is what the network's own ``load_state_dict`` takes: modules rename keys of older versions, tie weights, keep extra state or
+packed weights, and know best. A first look at keys and shapes is for the common case and for the words.
+"""
+
+import warnings
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from cvcore.foreign.checkpoint import candidates, read_checkpoint, tensors_of
-from cvcore.foreign.errors import ModelError
+from cvcore.copying import copied
+from cvcore.foreign.checkpoint import WRAPPERS, State, candidates, read_checkpoint, state_of
+from cvcore.foreign.errors import ModelError, short
+from cvcore.foreign.values import plain, refuse_values
 
 LISTED = 3
 """Keys that a sentence names."""
@@ -19,16 +28,28 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """How a file's keys become the network's: look below ``wrapper``, take ``remove`` off each, put ``add`` before it."""
+    """How a file's keys become the network's: look below ``wrapper``, take ``remove`` off each, put ``add`` before it.
+
+    Args:
+        everywhere: ``remove`` is taken out wherever it stands, as the wrappers of parts of a network need it.
+        leave_out: keys that only the file has are left out.
+    """
 
     wrapper: str = ""
     remove: str = ""
     add: str = ""
+    everywhere: bool = False
+    leave_out: bool = False
 
-    def apply(self, found: Mapping[str, Any]) -> dict[str, Tensor]:
-        """The tensors of a checkpoint by the network's keys; what lacks the prefix keeps its own key."""
-        tensors = next((t for wrapper, t in candidates(found) if wrapper == self.wrapper), {})
-        return {self.add + key.removeprefix(self.remove): value for key, value in tensors.items()}
+    def apply(self, found: Mapping[str, Any]) -> State:
+        """The state of a checkpoint by the network's keys; what lacks the prefix keeps its own key."""
+        state = next((s for wrapper, s in candidates(found) if wrapper == self.wrapper), State({}))
+        return state.renamed(self.rename)
+
+    def rename(self, key: str) -> str:
+        if self.everywhere:
+            return self.add + key.replace(self.remove, "")
+        return self.add + key.removeprefix(self.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,60 +92,135 @@ def load_weights(network: nn.Module, path: Path, *, fix_keys: bool = False) -> H
         The hint applied, or None.
 
     Raises:
-        ModelError: the file cannot be read; WeightsMisfitError: it does not fit.
+        ModelError: the file cannot be read, or its numbers would not be the network's; WeightsMisfitError: it does not fit.
     """
     found = read_checkpoint(path)
-    tensors = tensors_of(found)
-    misfit = compare(network, tensors)
+    own = state_of(found)
+    misfit = compare(network, own)
     used = None
     if misfit:
         used = find_hint(network, found, misfit)
-        misfit = _with_hint(misfit, used, network, found)
-        if used is None or not fix_keys or compare(network, used.apply(found)):
-            raise _sentence(misfit, path, network, empty=not tensors)
-        tensors = used.apply(found)
-    if unfit := next((key for key, tensor in tensors.items() if _has_nan(tensor)), ""):
-        raise ModelError("{file} holds values that are not a number (NaN), first in {key}.", file=path.name, key=unfit)
-    network.load_state_dict(tensors, strict=False)
+        left = compare(network, used.apply(found)) if used else misfit
+        fixed = used is not None and not (left.missing or left.shapes or (left.unexpected and not used.leave_out))
+        if not (fix_keys and fixed):
+            raise _sentence(network, path, found, misfit, None if fix_keys else used, used)
+    state = (used.apply(found) if used else own).wanted_by(wanted_of(network))
+    if used and used.leave_out:
+        for key in compare(network, used.apply(found)).unexpected:
+            del state[key]
+    refuse_values(network, state, path)
+    try:
+        _put(network, plain(state, network))
+    except Exception as error:  # of the network's own way to read its state too
+        raise ModelError("{file} cannot be put into the network: {what}", file=path.name, what=short(error)) from error
     return used
 
 
-def _has_nan(tensor: Tensor) -> bool:
-    """Infinite values are no harm: masks have them."""
-    usual = tensor.is_floating_point() and tensor.element_size() > 1  # torch asks no float of 8 bits
-    return usual and bool(tensor.isnan().any())
+def compare(network: nn.Module, state: State) -> Misfit:
+    """What of a state does not fit. Counters of batch norm layers (``num_batches_tracked``) and other names of one weight may
+    be missing; what only looks different may be taken by the network all the same.
+    """
+    misfit = _by_keys(network, state)
+    if not misfit:
+        return misfit
+    taken = _by_trial(network, state)
+    return misfit if taken is None else taken
 
 
-def compare(network: nn.Module, tensors: Mapping[str, Tensor]) -> Misfit:
-    """What of a state_dict does not fit. Counters of batch norm layers (``num_batches_tracked``) may be missing."""
-    wanted = network.state_dict()
-    missing = tuple(k for k in wanted if k not in tensors and not k.endswith("num_batches_tracked"))
-    unexpected = tuple(k for k in tensors if k not in wanted)
+def wanted_of(network: nn.Module) -> Mapping[str, Any]:
+    """The network's keys. What a hook or a packed layer gives in place of tensors is there too."""
+    return network.state_dict(keep_vars=True)
+
+
+def _by_keys(network: nn.Module, state: State) -> Misfit:
+    wanted = wanted_of(network)
+    given = state.wanted_by(wanted)
     shapes = tuple(
-        (k, tuple(tensors[k].shape), tuple(wanted[k].shape))
-        for k in wanted
-        if k in tensors and isinstance(wanted[k], Tensor) and tensors[k].shape != wanted[k].shape
+        (key, tuple(given[key].shape), tuple(value.shape))
+        for key, value in wanted.items()
+        if isinstance(given.get(key), Tensor) and _has_shape(value) and given[key].shape != value.shape
     )
-    return Misfit(missing, unexpected, shapes)
+    return Misfit(_missing(wanted, given), tuple(key for key in given if key not in wanted), shapes)
 
 
-def fitting(network: nn.Module, tensors: Mapping[str, Tensor]) -> int:
+def _missing(wanted: Mapping[str, Any], given: Mapping[str, Any], left: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Keys that nothing stands for.
+
+    Args:
+        left: those that are missing for the network; None takes those that are not given.
+    """
+    left = [key for key in wanted if key not in given] if left is None else left
+    there = {_memory(value) for key, value in wanted.items() if key not in left} - {None}
+    return tuple(
+        key for key in left if not key.endswith("num_batches_tracked") and _memory(wanted.get(key)) not in there
+    )
+
+
+def _memory(value: Any) -> tuple[Any, ...] | None:
+    """Tells whether two names are of one weight; None for what has no place in memory."""
+    if not _has_shape(value) or value.is_meta or not value.numel() or value.layout != torch.strided:
+        return None
+    return value.data_ptr(), tuple(value.shape), value.stride(), value.dtype
+
+
+def _has_shape(value: Any) -> bool:
+    return isinstance(value, Tensor) and not is_lazy(value)
+
+
+def _by_trial(network: nn.Module, state: State) -> Misfit | None:
+    """What the network itself says is missing or unexpected; None where it takes nothing of the kind."""
+    wanted = wanted_of(network)
+    given = state.wanted_by(wanted)
+    try:
+        missing, unexpected = _put(copied(network), plain(given, network))
+    except Exception:  # it says so in ways of its own; keys and shapes tell more
+        return None
+    return Misfit(_missing(wanted, given, missing), tuple(unexpected), ())
+
+
+def _put(network: nn.Module, state: "OrderedDict[str, Any]") -> tuple[list[str], list[str]]:
+    """``load_state_dict``; networks made without numbers get those of the file."""
+    empty = any(tensor.is_meta for tensor in network.state_dict(keep_vars=True).values() if _has_shape(tensor))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answer = network.load_state_dict(state, strict=False, **({"assign": True} if empty else {}))
+    return list(getattr(answer, "missing_keys", ())), list(getattr(answer, "unexpected_keys", ()))
+
+
+def fitting(network: nn.Module, state: State) -> int:
     """How many keys have their tensor, of the right shape."""
-    return sum(k in tensors and tensors[k].shape == v.shape for k, v in network.state_dict().items())
+    wanted = wanted_of(network)
+    given = state.wanted_by(wanted)
+    return sum(key in given and _alike(given[key], value) for key, value in wanted.items())
+
+
+def _alike(given: Any, wanted: Any) -> bool:
+    """A lazy layer takes any shape; of what is no tensor the network knows."""
+    if is_lazy(wanted):
+        return isinstance(given, Tensor)
+    if isinstance(wanted, Tensor):
+        return isinstance(given, Tensor) and given.shape == wanted.shape
+    return not isinstance(given, Tensor)
 
 
 def find_hint(network: nn.Module, found: Mapping[str, Any], misfit: Misfit) -> Hint | None:
-    """What makes the most keys fit, if that is more than fit without."""
-    wanted = network.state_dict()
-    best, score = None, fitting(network, tensors_of(found))
-    for wrapper, tensors in candidates(found):
+    """What makes the most keys fit, if that is more than fit without, or lets all of the network's fit."""
+    wanted = wanted_of(network)
+    best, score = None, fitting(network, state_of(found))
+    for wrapper, state in candidates(found):
         hints = [Hint(wrapper)]
-        hints += [Hint(wrapper, remove=prefix) for prefix in _prefixes(tensors, wanted)]
-        hints += [Hint(wrapper, add=prefix) for prefix in _prefixes(wanted, tensors)]
+        hints += [Hint(wrapper, remove=prefix) for prefix in _prefixes(state.tensors, wanted)]
+        hints += [Hint(wrapper, add=prefix) for prefix in _prefixes(wanted, state.tensors)]
+        hints += [
+            Hint(wrapper, remove=part, everywhere=True) for part in WRAPPERS if any(part in k for k in state.values)
+        ]
         for hint in hints:
             count = fitting(network, hint.apply(found))
             if count > score:
                 best, score = hint, count
+    left = compare(network, best.apply(found)) if best else misfit
+    if left.unexpected and not left.missing and not left.shapes and (best or fitting(network, state_of(found))):
+        return replace(best or Hint(), leave_out=True)
     return best
 
 
@@ -139,29 +235,42 @@ def _prefixes(longer: Mapping[str, Any], shorter: Mapping[str, Any], most: int =
     return [prefix for prefix, _ in counts.most_common(most)]
 
 
-def _with_hint(misfit: Misfit, hint: Hint | None, network: nn.Module, found: Mapping[str, Any]) -> Misfit:
-    now = fitting(network, tensors_of(found))
-    then = fitting(network, hint.apply(found)) if hint else now
-    left = compare(network, hint.apply(found)) if hint else misfit
+def _sentence(
+    network: nn.Module, path: Path, found: Mapping[str, Any], misfit: Misfit, hint: Hint | None, best: Hint | None
+) -> WeightsMisfitError:
+    """What does not fit.
+
+    Args:
+        hint: to be told; None after it was applied, for then it is no help.
+        best: what was found, applied or not.
+    """
+    total, now = len(wanted_of(network)), fitting(network, state_of(found))
+    then = fitting(network, best.apply(found)) if best else now
+    left = compare(network, best.apply(found)) if best else misfit
     # What the hint does not cure is what matters.
-    shown = left if hint and left else misfit
-    return Misfit(shown.missing, shown.unexpected, shown.shapes, hint, (now, then))
-
-
-def _sentence(misfit: Misfit, path: Path, network: nn.Module, *, empty: bool) -> WeightsMisfitError:
-    if empty and misfit.hint is None:
-        return WeightsMisfitError(misfit, "{file} holds no tensors.", file=path.name)
-    total = len(network.state_dict())
-    fits, then = misfit.fits
-    more = list(_differences(misfit))
-    if misfit.hint is not None:
-        more += [*_advice(misfit.hint), ModelError("Then {then} of {total} keys fit.", then=then, total=total)]
+    shown = left if best and left else misfit
+    told = Misfit(shown.missing, shown.unexpected, shown.shapes, hint, (now, then))
+    if not state_of(found).tensors and best is None:
+        places = [place for place, _ in candidates(found)]
+        if not places:
+            return WeightsMisfitError(told, "{file} holds no tensors.", file=path.name)
+        return WeightsMisfitError(
+            told,
+            "{file} holds tensors under {places} only, and none of them fits the network.",
+            file=path.name,
+            places=_listed(tuple(f"“{place}”" for place in places)),
+        )
+    more = list(_differences(told))
+    if hint is not None:
+        more += _advice(hint)
+        if then > now:
+            more.append(ModelError("Then {then} of {total} keys fit.", then=then, total=total))
     return WeightsMisfitError(
-        misfit,
+        told,
         "{file} does not fit the network: {fits} of {total} keys do.",
         *more,
         file=path.name,
-        fits=fits,
+        fits=now if hint is not None or best is None else then,
         total=total,
     )
 
@@ -191,3 +300,5 @@ def _advice(hint: Hint) -> Iterator[ModelError]:
         yield ModelError("Take “{prefix}” off the file’s keys.", prefix=hint.remove)
     if hint.add:
         yield ModelError("Put “{prefix}” before the file’s keys.", prefix=hint.add)
+    if hint.leave_out:
+        yield ModelError("Leave out what only the file has.")

@@ -149,7 +149,7 @@ class Computer:
         key = card, str(device), precision
         now = networks.version(card)
         if key not in self._models or self._models[key][0] != now:
-            self._models[key] = now, networks.load(card, device).to(getattr(torch, precision))
+            self._models[key] = now, networks.load_in(card, device, getattr(torch, precision))
         self._models.move_to_end(key)
         return self._models[key][1]
 

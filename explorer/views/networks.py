@@ -160,18 +160,39 @@ def load(name: str, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
     return network.get_submodule(part) if part else network
 
 
+def load_in(name: str, device: "torch.device", dtype: "torch.dtype") -> "torch.nn.Module":
+    """As :func:`load`, computing in a floating-point type. A network of the user's in half or double stays so in float32.
+
+    Raises:
+        SentenceError: it cannot be had.
+    """
+    from cvcore.foreign import in_precision
+
+    network = load(name, device)
+    return in_precision(network, dtype) if is_own(name) else network.to(dtype)
+
+
 def load_own(own: OwnModel, device: "torch.device | str" = "cpu") -> "torch.nn.Module":
     """A network of the user's; a Python file is run only if the user has allowed it.
 
     Raises:
         ModelError: it cannot be had, or may not run.
     """
-    from cvcore.foreign import Source, kind_of, load_network
+    import torch
+
+    from cvcore.foreign import Source, kind_of, load_network, run_error, settle
     from explorer.own_networks.trust import require_trust
 
     if own.path is not None and kind_of(own.place) == "python":
         require_trust(own.path)
-    return load_network(Source(own.place, own.function, own.weights, own.fix_keys), device)
+    network = load_network(Source(own.place, own.function, own.weights, own.fix_keys), device)
+    width, height = own.input or (own.size, own.size)
+    x = torch.zeros(1, 3, height, width, device=device)
+    try:
+        settle(network, x)
+    except Exception as error:
+        raise run_error(error, [own.path.parent] if own.path is not None else [], x) from error
+    return network
 
 
 def located(error: Exception) -> Exception:

@@ -152,6 +152,28 @@ CASES = (
     ),
     Case(
         "network",
+        "script.py",
+        "gives a TorchScript program",
+        "net in script.py gives a TorchScript program, into which nobody can look; let it give the network as it was before "
+        "torch.jit.script or torch.jit.trace.",
+        python("import torch\n\ndef net():\n    return torch.jit.script(torch.nn.ReLU())\n"),
+    ),
+    Case(
+        "network",
+        "meta.py",
+        "made without numbers",
+        "The network has no numbers (it was made on the meta device); give it weights.",
+        python("import torch\n\ndef net():\n    with torch.device('meta'):\n        return torch.nn.Conv2d(3, 4, 3)\n"),
+    ),
+    Case(
+        "network",
+        "eval.py",
+        "fails in eval()",
+        "eval.py, line 5: KeyError: 'table'",
+        python("from torch import nn\n\nclass Net(nn.Module):\n    def eval(self):\n        raise KeyError('table')\n"),
+    ),
+    Case(
+        "network",
         "binary.py",
         "no text at all",
         "The file binary.py is no Python.",

@@ -211,4 +211,55 @@ CASES = (
         "nan.pth holds values that are not a number (NaN), first in conv.weight.",
         weights(lambda _: not_a_number()),
     ),
+    Case(
+        "weights",
+        "complex.pth",
+        "numbers with an imaginary part",
+        "complex.pth holds complex numbers, first in conv.weight, where the network has real ones.",
+        weights(lambda _: {key: value + 1j for key, value in tensors().items()}),
+    ),
+    Case(
+        "weights",
+        "int8.pth",
+        "quantised, the scale elsewhere",
+        "int8.pth holds whole numbers (int8), first in conv.weight, as quantised weights are kept: their scale lies elsewhere. "
+        "Save the weights as the numbers they stand for.",
+        weights(lambda _: {key: value.to(torch.int8) for key, value in tensors().items()}),
+    ),
+    Case(
+        "weights",
+        "meta.pth",
+        "shapes without numbers",
+        "meta.pth holds the shapes of weights without their numbers (they were saved on the meta device).",
+        weights(lambda _: {key: value.to("meta") for key, value in tensors().items()}),
+    ),
+    Case(
+        "weights",
+        "scripted.pt",
+        "a TorchScript program",
+        "scripted.pt is a TorchScript program (torch.jit.save), not weights: torch.jit.load(…).state_dict() in Python gives "
+        "those; save them.",
+        weights(lambda _: zipped(**{"constants.pkl": b"", "data.pkl": b"", "code/net.py": b""})),
+    ),
+    Case(
+        "weights",
+        "exported.pt",
+        "a network of torch.export",
+        "exported.pt is a network of torch.export, not weights: name it .pt2 and open it.",
+        weights(lambda _: zipped(**{"models/model.json": b"{}"})),
+    ),
+    Case(
+        "weights",
+        "optimiser.pth",
+        "the state of an optimiser alone",
+        "optimiser.pth holds tensors under “optimizer.state.0” only, and none of them fits the network.",
+        weights(lambda _: {"optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": []}}),
+    ),
+    Case(
+        "weights",
+        "more.pth",
+        "a tensor too many",
+        "more.pth does not fit the network: 4 of 4 keys do. Only in the file: criterion.weight. Leave out what only the file has.",
+        weights(lambda _: {**tensors(), "criterion.weight": torch.zeros(3)}),
+    ),
 )

@@ -1,7 +1,6 @@
 """Networks of the user's own: every kind of file, weights that fit or do not, and files that would run code."""
 
 import os
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,11 @@ from torch import nn
 from cvcore.foreign import (
     ModelError,
     Source,
-    WeightsMisfitError,
     builders,
     input_shape,
     load_network,
-    load_weights,
     try_network,
 )
-from cvcore.foreign.checkpoint import read_checkpoint
 from cvcore.record import describe, record
 from tests.cvcore.foreign_for_tests import PYTHON, Small, onnx_model, save_exported, save_onnx, small
 
@@ -380,104 +376,3 @@ def test_a_network_of_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_something_else_is_no_network() -> None:
     with pytest.raises(ModelError, match=r"cat\.jpg is no network"):
         load_network(Source("cat.jpg"))
-
-
-# -- weights
-
-
-@pytest.mark.parametrize("ending", [".pt", ".pth", ".safetensors"])
-def test_weights_that_fit(tmp_path: Path, ending: str) -> None:
-    torch.manual_seed(1)
-    given, network = Small(), small()
-    path = tmp_path / f"w{ending}"
-    state = {k: v for k, v in given.state_dict().items() if not k.endswith("num_batches_tracked")}
-    save_file(state, path) if ending == ".safetensors" else torch.save(state, path)
-    assert load_weights(network, path) is None
-    assert torch.equal(network.fc.weight, given.fc.weight)
-
-
-@pytest.mark.parametrize("prefix", ["module.", "model.", "backbone.body."])
-@pytest.mark.parametrize("wrapper", ["", "state_dict", "ema"])
-def test_a_prefix_or_wrapper_is_found_and_applied(tmp_path: Path, prefix: str, wrapper: str) -> None:
-    torch.manual_seed(1)
-    given, network = Small(), small()
-    before = network.fc.weight.clone()
-    state = {prefix + k: v for k, v in given.state_dict().items()}
-    path = tmp_path / "w.pth"
-    torch.save({"epoch": 3, wrapper: state} if wrapper else state, path)
-    with pytest.raises(WeightsMisfitError) as caught:
-        load_weights(network, path)
-    sentence, hint = str(caught.value), caught.value.misfit.hint
-    assert f"Take “{prefix}” off the file’s keys." in sentence
-    assert ("The weights lie under" in sentence) == bool(wrapper)
-    assert hint is not None
-    assert (hint.remove, hint.wrapper) == (prefix, wrapper)
-    assert torch.equal(network.fc.weight, before)
-    assert load_weights(network, path, fix_keys=True) == hint
-    assert torch.equal(network.fc.weight, given.fc.weight)
-
-
-def test_a_prefix_that_the_file_lacks(tmp_path: Path) -> None:
-    class Whole(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.backbone = small()
-
-    path, network = tmp_path / "w.pth", Whole()
-    torch.save(small().state_dict(), path)
-    with pytest.raises(WeightsMisfitError, match=r"Put “backbone\.” before the file’s keys"):
-        load_weights(network, path)
-    hint = load_weights(network, path, fix_keys=True)
-    assert hint is not None
-    assert hint.add == "backbone."
-
-
-def test_the_first_differing_keys_are_said_with_both_shapes(tmp_path: Path) -> None:
-    state = small().state_dict()
-    state["fc.weight"] = torch.zeros(5, 8)
-    del state["stem.bias"]
-    state["head.bias"] = torch.zeros(2)
-    torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(WeightsMisfitError) as caught:
-        load_weights(small(), tmp_path / "w.pth", fix_keys=True)
-    sentence = str(caught.value)
-    assert "w.pth does not fit the network: 16 of 18 keys do." in sentence
-    assert "fc.weight is (5, 8) in the file, (10, 8) in the network." in sentence
-    assert "Missing in the file: stem.bias." in sentence
-    assert "Only in the file: head.bias." in sentence
-    assert caught.value.misfit.hint is None
-
-
-@pytest.mark.parametrize("new", [True, False])
-def test_a_pickle_with_code_is_refused_before_it_runs(tmp_path: Path, new: bool) -> None:
-    path, made = tmp_path / "w.pth", tmp_path / "was here"
-    torch.save({"weight": torch.zeros(1), "x": Evil(made)}, path, _use_new_zipfile_serialization=new)
-    with pytest.raises(ModelError, match="holds Python code, which was not run"):
-        read_checkpoint(path)
-    path.write_bytes(pickle.dumps(Evil(made)))
-    with pytest.raises(ModelError):
-        read_checkpoint(path)
-    assert not made.exists()
-
-
-def test_a_whole_network_in_a_pickle_is_refused(tmp_path: Path) -> None:
-    torch.save(small(), tmp_path / "w.pt")
-    with pytest.raises(ModelError, match="holds Python code"):
-        load_weights(small(), tmp_path / "w.pt")
-
-
-@pytest.mark.parametrize("ending", [".pt", ".safetensors"])
-def test_damaged_weights(tmp_path: Path, ending: str) -> None:
-    path = tmp_path / f"w{ending}"
-    with pytest.raises(ModelError, match="does not exist"):
-        read_checkpoint(path)
-    for data in (b"", b"garbage", b"\x80\x02garbage", b"PK\x03\x04" + b"\0" * 40):
-        path.write_bytes(data)
-        with pytest.raises(ModelError, match="is damaged, or no file of weights"):
-            read_checkpoint(path)
-    torch.save([torch.zeros(1)], tmp_path / "list.pt")
-    with pytest.raises(ModelError, match="holds list"):
-        read_checkpoint(tmp_path / "list.pt")
-    torch.save({"epoch": 1}, tmp_path / "none.pt")
-    with pytest.raises(WeightsMisfitError, match="holds no tensors"):
-        load_weights(small(), tmp_path / "none.pt")
