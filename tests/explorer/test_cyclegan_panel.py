@@ -2,9 +2,7 @@
 
 import json
 import string
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,15 @@ from torch import Tensor, nn
 from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.models.cyclegan import CycleGAN, ResnetGenerator
-from cvcore.receptive_field import receptive_field
 from explorer.bundle.leaves import take_apart
 from explorer.bundle.restore import restore
 from explorer.engine.compute import Computer
 from explorer.figure import Boxes, Curve, Figure, Handles, Heatmap, Image, Pane, Spot, Table, Text
 from explorer.i18n import explanation, set_language
-from explorer.panel import Cancelled, Frame, Panel, Result, Task, knobs
+from explorer.panel import Frame, Panel, Result, Task, knobs
 from explorer.panels import cyclegan
-from explorer.panels.cyclegan import Params, Trace, View, compute, draw, files, links, pick, probe, runs
+from explorer.panels.cyclegan import Params, Trace, View, files, links
+from explorer.panels.cyclegan.compute import BUILT_IN_PICTURES, as_pixels, built_in, full_fit, reduced_fit
 from explorer.panels.cyclegan.controls import (
     ABLATION,
     B_TO_A,
@@ -42,45 +40,13 @@ from explorer.panels.cyclegan.controls import (
     TILES,
     TRAINING,
 )
-from explorer.panels.cyclegan.fields import patch_field
-from explorer.panels.cyclegan.judges import cells_of
-from explorer.panels.cyclegan.pictures import BUILT_IN, as_pixels, built_in, full_fit, reduced_fit
-from explorer.panels.cyclegan.pools import Pool
-from explorer.panels.cyclegan.runs import smoothed
-from explorer.views import networks
+from explorer.views import networks, replay
 from explorer.views.fit import network_input
+from explorer.views.replay import smoothed
 
 CARD = "cyclegan_ukiyoe"
-
-
-@dataclass
-class FakeContext:
-    """The network is given and counted; ``previous`` is set by hand."""
-
-    network: nn.Module
-    previous: Any = None
-    cancelled: bool = False
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    dtype: torch.dtype = torch.float32
-    stages: list[str] = field(default_factory=list)
-    told: list[float] = field(default_factory=list)
-    kept: dict[Hashable, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.stages.append(name)
-        yield
-
-    def progress(self, fraction: float, text: str = "") -> None:
-        self.told.append(fraction)
-
-    def model(self, card: str) -> nn.Module:
-        return self.network
-
-    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        if key not in self.kept:
-            self.kept[key] = make()
-        return self.kept[key]
+PANEL = Panel.from_module(cyclegan)
+draw, pick, probe = PANEL.draw, PANEL.pick, PANEL.probe
 
 
 def made_network() -> CycleGAN:
@@ -95,15 +61,26 @@ PHOTO = cv2.resize(cv2.imread(str(asset("pictures", "dog.jpg")), cv2.IMREAD_COLO
 USUAL = Params(size=128)
 
 
+class Given(Computer):
+    """The real computer with a network of the test's."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__({"cyclegan": PANEL})
+        self._models[CARD, "cpu", "float32"] = networks.version(CARD), network
+
+
 def run(
     params: Params = USUAL,
     network: nn.Module = NETWORK,
-    context: FakeContext | None = None,
+    computer: Computer | None = None,
     index: int = 0,
     image: Any = PHOTO,
-) -> Result:
+) -> Result[Trace, Params]:
     frame = Frame(image, index=index, source="test")
-    return Result(frame, Task(1, "cyclegan", params), compute(frame, params, context or FakeContext(network)))
+    result = (computer or Given(network)).compute(frame, Task(1, "cyclegan", params))
+    assert result is not None
+    assert not result.error, result.detail
+    return result
 
 
 def input_of(image: Any, size: int = 128) -> Tensor:
@@ -112,7 +89,7 @@ def input_of(image: Any, size: int = 128) -> Tensor:
 
 
 def other_of(domain: str, size: int = 128) -> Tensor:
-    return input_of(built_in(BUILT_IN[CARD][domain]), size)
+    return input_of(built_in(BUILT_IN_PICTURES[CARD][domain]), size)
 
 
 def pane(figure: Figure, key: str) -> Pane:
@@ -136,14 +113,11 @@ def keys(figure: Figure) -> list[str]:
 
 
 def test_it_is_a_whole_panel() -> None:
-    panel = Panel.from_module(cyclegan)
-    assert panel.name == "cyclegan"
-    assert panel.title
-    assert panel.paper
-    assert panel.probe
-    assert panel.pick
-    assert panel.files
-    assert panel.links
+    assert PANEL.name == "cyclegan"
+    assert PANEL.title
+    assert PANEL.paper
+    assert PANEL.files
+    assert PANEL.links
     assert set(knobs(Params)) == set(Params.__dataclass_fields__)
 
 
@@ -199,8 +173,7 @@ def test_one_translation_runs_one_generator_and_no_other() -> None:
         run(replace(USUAL, show=BOTH, other=SAME))
         assert sorted(ran) == ["generator_ab"] * 2 + ["generator_ba"] * 2, "four passes make six pictures"
         ran.clear()
-        context = FakeContext(NETWORK)
-        run(replace(USUAL, show=JUDGES), context=context)
+        run(replace(USUAL, show=JUDGES))
         assert sorted(ran) == ["discriminator_b"] * 2 + ["generator_ab"]
     finally:
         for handle in handles:
@@ -309,7 +282,7 @@ def test_a_discriminator_judges_patch_by_patch() -> None:
     assert real.accepted == pytest.approx(float((scores > 0.5).float().mean()))
     assert pooled.scores is fake.scores, "the first one comes back itself"
     heat = mark(draw(result, View()), "judge fake", Heatmap)
-    row, column = cells_of(fake).at(60.5, 40.5)
+    row, column = fake.cells.at(60.5, 40.5)
     height, width = heat.values.shape
     at = heat.values[int(40.5 / fake.picture.shape[0] * height), int(60.5 / fake.picture.shape[1] * width)]
     assert at == pytest.approx(fake.scores[row, column] - 0.5)
@@ -326,26 +299,12 @@ def test_a_discriminator_judges_patch_by_patch() -> None:
     )
 
 
-def test_a_patch_is_where_a_gradient_comes_from() -> None:
-    judge = CycleGAN({"filters": 4, "blocks": 1}, {"filters": 4, "norm": "batch"}).discriminator_b.eval()
-    x = torch.randn(1, 3, 128, 160, requires_grad=True)
-    field_of = patch_field(judge, 128, 160)
-    assert field_of.size == (70, 70)
-    for row, column in ((7, 9), (0, 0), (13, 17)):
-        (gradient,) = torch.autograd.grad(judge(x)[0, 0, row, column], x)
-        ys, xs = gradient[0].abs().sum(0).nonzero(as_tuple=True)
-        assert field_of.box(row, column) == (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
-    # Batch norm in eval mode mixes nothing, so the library's own field of the whole network is the same.
-    assert receptive_field(judge, "model", x.detach()).size == (70, 70)
-    assert patch_field(CycleGAN({}, {"filters": 4, "layers": 2}).discriminator_a, 64, 64).size == (34, 34)
-
-
 def test_pointing_and_clicking_draw_the_patch() -> None:
     result = run(replace(USUAL, show=JUDGES))
     one = result.trace.judged[1]
     found = probe(result, View(), Spot("judge fake", "scores", 80.0, 60.0))
     assert found is not None
-    row, column = cells_of(one).at(80.0, 60.0)
+    row, column = one.cells.at(80.0, 60.0)
     assert f"{one.scores[row, column]:.3f}" in found.text
     box = next(m for m in found.marks["judge fake"] if isinstance(m, Boxes) and m.key == "patch")
     np.testing.assert_array_equal(box.xyxy[0], one.field.box(row, column))
@@ -358,57 +317,46 @@ def test_pointing_and_clicking_draw_the_patch() -> None:
     assert pick(result, View(), Spot("judge fake", "", -5.0, 60.0)) is None
 
 
-def test_the_pool_follows_the_papers_rule() -> None:
-    """Until it is full everything comes back itself; then about half of what comes back is older, and each older one was there."""
-    pool, seen, older = Pool(4), [], 0
-    for i in range(60):
-        fake = torch.full((1, 3, 8, 8), i / 60)
-        before = pool.images
-        pool = pool.after(fake, ("t", i, 0.0))
-        assert pool.chosen is not None
-        assert len(pool.images) == min(i + 1, 4)
-        if pool.older:
-            older += 1
-            assert any(torch.equal(pool.chosen, image) for image in before)
-            assert any(torch.equal(seen_one, pool.chosen) for seen_one in seen)
-        else:
-            assert i < 4 or not any(torch.equal(pool.chosen, image) for image in before)
-        seen.append(((fake[0] + 1) * 127.5).round().byte())
-    assert 15 <= older <= 41
-    assert pool.after(fake, ("t", 59, 0.0)) is pool, "a frame goes in once"
-    assert Pool(0).after(fake, ("t", 0, 0.0)).images == ()
-
-
 def test_the_pool_goes_from_frame_to_frame_and_through_a_bundle() -> None:
     params = replace(USUAL, show=JUDGES, pool=2, size=64)
-    previous = None
+    computer = Given(NETWORK)
     for index in range(6):
-        picture = np.roll(PHOTO, 10 * index, 1)
-        context = FakeContext(NETWORK, previous=previous)
-        result = run(params, context=context, index=index, image=np.ascontiguousarray(picture))
+        picture = np.ascontiguousarray(np.roll(PHOTO, 10 * index, 1))
+        result = run(params, computer=computer, index=index, image=picture)
         opened = restore(take_apart(result.trace), result.trace)
-        before, previous = previous, result.trace
-        if index == 5:
-            again = run(params, context=FakeContext(NETWORK, previous=before), index=5, image=picture)
-            np.testing.assert_array_equal(again.trace.judged[2].scores, result.trace.judged[2].scores)
         assert take_apart(opened).keys() == take_apart(result.trace).keys()
-    assert len(previous.pools[1].images) == 2
-    assert previous.pools[1].seen == 6
-    changed = run(replace(params, size=96), context=FakeContext(NETWORK, previous=previous), index=6).trace
+    again = run(params, computer=computer, index=5, image=picture)
+    np.testing.assert_array_equal(again.trace.judged[2].scores, result.trace.judged[2].scores)
+    assert len(again.trace.pools[1].images) == 2
+    assert again.trace.pools[1].seen == 6, "a frame goes in once"
+    changed = run(replace(params, size=96), computer=computer, index=6).trace
     assert len(changed.pools[1].images) == 1, "pictures of another size begin a new pool"
 
 
 # -- tiles, still pictures, stopping
 
 
+class Told(Given):
+    """Hears how far it is."""
+
+    def __init__(self) -> None:
+        self.fractions: list[float] = []
+        super().__init__(NETWORK)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "progress" and value is not None:
+            self.fractions.append(value.fraction)
+
+
 def test_tiles_translate_every_pixel() -> None:
-    context = FakeContext(NETWORK)
+    told = Told()
     params = replace(USUAL, area=TILES, tile=128)
-    result = run(params, context=context)
+    result = run(params, computer=told)
     trace: Trace = result.trace
     assert trace.side.fake is not None
     assert trace.side.fake.shape == (160, 240, 3)
-    assert trace.tiles == len(context.told) == 6
+    assert trace.tiles == len(told.fractions) == 6
     x = network_input(PHOTO, full_fit((240, 160)), zoo.card(CARD).preprocessing, torch.device("cpu"))
     whole = as_pixels(NETWORK.generator_ab(x)).astype(float)
     own = run(replace(params, statistics=OWN)).trace.side.fake
@@ -420,10 +368,11 @@ def test_tiles_translate_every_pixel() -> None:
 def test_a_built_in_picture_is_translated_once() -> None:
     ran = []
     handle = NETWORK.generator_ba.register_forward_pre_hook(lambda m, a: ran.append(a[0].shape))
+    computer = Given(NETWORK)
     try:
-        first = run(replace(USUAL, show=BOTH))
+        first = run(replace(USUAL, show=BOTH), computer=computer)
         mine = len(ran)
-        second = run(replace(USUAL, show=BOTH), context=FakeContext(NETWORK, previous=first.trace), index=1)
+        second = run(replace(USUAL, show=BOTH), computer=computer, index=1)
     finally:
         handle.remove()
     assert len(ran) - mine == 2, "F(G(a)) and F(a), no longer F(b)"
@@ -431,9 +380,8 @@ def test_a_built_in_picture_is_translated_once() -> None:
 
 
 def test_it_stops_when_the_result_is_no_longer_wanted() -> None:
-    context = FakeContext(NETWORK, cancelled=True)
-    with pytest.raises(Cancelled):
-        run(context=context)
+    task = Task(1, "cyclegan", USUAL)
+    assert Given(NETWORK).compute(Frame(PHOTO), task, cancelled=lambda: True, stop=lambda: False) is None
 
 
 # -- the swipe line
@@ -513,7 +461,7 @@ def test_the_layers_panel_opens_a_generator() -> None:
 @pytest.fixture
 def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two checkpoints of flat colours, 60 rows of losses; and two runs of an ablation."""
-    monkeypatch.setattr(runs, "asset", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    monkeypatch.setattr(replay, "asset", lambda *parts: tmp_path.joinpath(*parts[1:]))
     for name, steps in ((CARD, (100, 600)), ("cyclegan_ablation/full", (50,)), ("cyclegan_ablation/no_cycle", (50,))):
         folder = tmp_path / name
         (folder / "pictures").mkdir(parents=True)
@@ -579,12 +527,12 @@ def test_the_ablation_view_sets_the_runs_beside_each_other(training: Path) -> No
 
 
 def test_what_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "asset", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    monkeypatch.setattr(replay, "asset", lambda *parts: tmp_path.joinpath(*parts[1:]))
     assert "no replayed" in mark(draw(run(replace(USUAL, show=TRAINING)), View()), "training", Text).text
     assert "have not been made" in mark(draw(run(replace(USUAL, show=ABLATION)), View()), "ablation", Text).text
     (tmp_path / CARD).mkdir()
     (tmp_path / CARD / "log.jsonl").write_text("{", "utf-8")
-    assert runs.replayed(CARD) is None
+    assert replay.replayed(CARD) is None
 
 
 def test_moving_averages_are_means_around() -> None:

@@ -1,24 +1,24 @@
 """CycleGAN: pictures translated both ways and back, what the discriminators think of them, every loss, and the training replayed."""
 
+from explorer.panels.cyclegan.compute import Trace, compute
 from explorer.panels.cyclegan.controls import Params, View
-from explorer.panels.cyclegan.drawing import draw
-from explorer.panels.cyclegan.pointer import links, pick, probe
-from explorer.panels.cyclegan.saving import files
-from explorer.panels.cyclegan.trace import Trace, compute
+from explorer.panels.cyclegan.views import VIEWS, tell
+from explorer.panels.cyclegan.words import explain, files, links, notes
 
 __all__ = [
     "CHAPTER",
     "PAPER",
     "TITLE",
+    "VIEWS",
     "Params",
     "Trace",
     "View",
     "compute",
-    "draw",
+    "explain",
     "files",
     "links",
-    "pick",
-    "probe",
+    "notes",
+    "tell",
 ]
 
 TITLE = "CycleGAN"

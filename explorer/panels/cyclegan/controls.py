@@ -1,15 +1,12 @@
-"""What can be set in the panel."""
+"""The controls: what is shown, which way, how large or in which tiles, and which training is replayed."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from explorer.panel import Result, knob
-from explorer.panels.cyclegan.runs import replayed_runs
+from explorer.i18n import tr
+from explorer.panel import Result, check, knob
 from explorer.views import networks
-from explorer.views.knobs import LEAST, MOST
-
-if TYPE_CHECKING:
-    from explorer.panels.cyclegan.trace import Trace
+from explorer.views.knobs import MOST, dim_knob, views_knob
+from explorer.views.replay import replayed_runs
 
 TASK = "image translation"
 ONE, BOTH, ERRORS, JUDGES, LOSSES, TRAINING, ABLATION = SHOWS = (
@@ -35,24 +32,14 @@ TILE_LEAST, TILE_MOST = 128, 512
 POOL_MOST = 50
 
 
-def network_names() -> tuple[str, ...]:
-    """Networks whose weights are there; asked for anew each time, since they may have been downloaded since."""
+def network_names(result: Result) -> tuple[str, ...]:
+    """Whole networks: unlike elsewhere, those with several in one file count as one."""
     return tuple(name for name, card in networks.available().items() if card.task == TASK)
-
-
-def last_checkpoint(result: Result) -> float:
-    trace: Trace = result.trace
-    return max(0, len(trace.runs[0].checkpoints) - 1) if trace.runs else 0
-
-
-def last_test_picture(result: Result) -> float:
-    trace: Trace = result.trace
-    return max((run.pairs for run in trace.runs), default=1) - 1
 
 
 @dataclass(frozen=True)
 class Params:
-    show: str = knob(ONE, choices=SHOWS, label="Show", keys=("b", "n"))
+    show: str = views_knob(SHOWS, keys=("b", "n"))
     direction: str = knob(
         A_TO_B,
         choices=DIRECTIONS,
@@ -121,7 +108,7 @@ class Params:
     network: str = knob(
         "cyclegan_ukiyoe",
         kind="choice",
-        choices=lambda result: network_names(),
+        choices=network_names,
         label="Network",
         when=lambda params: params.show in COMPUTING,
     )
@@ -134,19 +121,9 @@ class Params:
     )
 
     def __post_init__(self) -> None:
-        allowed = (
-            ("show", SHOWS), ("direction", DIRECTIONS), ("judge", JUDGED), ("other", OTHERS), ("area", AREAS),
-            ("statistics", STATISTICS),
-        )  # fmt: skip
-        for name, choices in allowed:
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}")
-        if not LEAST <= self.size <= MOST:
-            raise ValueError(f"the working resolution is {LEAST} to {MOST} pixels")
-        if not TILE_LEAST <= self.tile <= TILE_MOST or self.tile % 4:
-            raise ValueError(f"the side of a tile is {TILE_LEAST} to {TILE_MOST} pixels, a multiple of 4")
-        if not 0 <= self.pool <= POOL_MOST:
-            raise ValueError(f"a pool keeps 0 to {POOL_MOST} pictures")
+        check(self)
+        if self.tile % 4:
+            raise ValueError(tr("The side of a tile is a multiple of 4."))
 
     @property
     def in_tiles(self) -> bool:
@@ -165,10 +142,8 @@ class View:
         keys=("s",),
         when=lambda params: params.show == ONE,
     )
-    checkpoint: int = knob(
-        0,
-        0,
-        last_checkpoint,
+    checkpoint: int = dim_knob(
+        "checkpoint",
         label="Checkpoint",
         help="The networks as they were then, on the same pictures. Or click on a curve.",
         play=True,
@@ -183,13 +158,8 @@ class View:
         help="Each point of a curve is the mean of so many points of the log around it: single steps differ a lot.",
         when=lambda params: params.show in (TRAINING, ABLATION),
     )
-    test_picture: int = knob(
-        0,
-        0,
-        last_test_picture,
-        label="Test picture",
-        keys=(",", "."),
-        when=lambda params: params.show == ABLATION,
+    test_picture: int = dim_knob(
+        "test picture", label="Test picture", keys=(",", "."), when=lambda params: params.show == ABLATION
     )
     one_range: bool = knob(
         True,
@@ -204,5 +174,4 @@ class View:
     place: tuple[float, float] | None = knob(None, kind="hidden")
 
     def __post_init__(self) -> None:
-        if self.compare not in COMPARISONS:
-            raise ValueError(f"compare is one of {', '.join(COMPARISONS)}")
+        check(self)

@@ -1,15 +1,18 @@
 """The training replayed: every loss term as a curve, the same pictures after each checkpoint, and runs without a part beside it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from explorer.figure import Axis, Column, Curve, Layout, Mark, Pane, Row, Table, TableColumn, Text
+from explorer.figure import At, Axis, Boxes, Column, Curve, Layout, Mark, Pane, Row, Spot, Table, TableColumn, Text
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.cyclegan.controls import View
-from explorer.panels.cyclegan.mosaic import mosaic_pane
-from explorer.panels.cyclegan.runs import ROWS, Run, smoothed
-from explorer.panels.cyclegan.trace import Trace
+from explorer.panels.cyclegan.compute import Trace
+from explorer.panels.cyclegan.controls import Params, View
+from explorer.views.replay import ROWS, Run, smoothed
+from explorer.views.strips import strips_pane
 
+Shown = Result[Trace, Params]
 CHARTS = {
     "adversarial": ("generator_ab", "generator_ba"),
     "cycle": ("cycle_a", "cycle_b", "identity_a", "identity_b"),
@@ -47,9 +50,9 @@ def shown_checkpoint(run: Run, view: View) -> int:
     return min(view.checkpoint, len(run.checkpoints) - 1)
 
 
-def training_view(result: Result, view: View) -> Layout:
+def training_view(result: Shown, view: View) -> Layout:
     """The pictures of a checkpoint above, curves with a cursor at its step below."""
-    trace: Trace = result.trace
+    trace = result.trace
     if not trace.runs:
         return Pane("training", tr("Training"), (Text(tr("There is no replayed training run in this installation.")),))
     run = trace.runs[0]
@@ -78,7 +81,7 @@ def grid_pane(run: Run, checkpoint: int) -> Pane:
         a=run.domains.count("a"),
         b=run.domains.count("b"),
     )
-    return mosaic_pane("grid", title, rows, group=ROWS, height=run.cell)
+    return strips_pane("grid", title, rows, group=ROWS)
 
 
 def chart_pane(run: Run, chart: str, view: View, step: int | None) -> Pane:
@@ -95,7 +98,7 @@ def chart_pane(run: Run, chart: str, view: View, step: int | None) -> Pane:
     if step is not None:
         marks.append(Curve(np.array([step, step]), np.array([0.0, 1.05 * top]), "", 7, 2.0, "dashed", key="cursor"))
     axes = (step_axis(run), Axis(tr("loss, unweighed"), low=0.0, high=1.05 * top if top else None))
-    return Pane(chart, chart_title(chart), tuple(marks), axes=axes)
+    return Pane(chart, chart_title(chart), tuple(marks), axes=axes, places=OnLog(run, chart))
 
 
 def step_axis(run: Run) -> Axis:
@@ -137,9 +140,9 @@ def what_goes_wrong(name: str) -> str:
     }.get(name, "")
 
 
-def ablation_view(result: Result, view: View) -> Layout:
+def ablation_view(result: Shown, view: View) -> Layout:
     """The same pictures after each run, a row a run; how they ended, and what goes wrong."""
-    trace: Trace = result.trace
+    trace = result.trace
     if not trace.runs:
         words = tr(
             "The runs without a part have not been made for this version. They are made with: python -m cvcore.train.cyclegan --ablate "
@@ -158,14 +161,13 @@ def ablation_view(result: Result, view: View) -> Layout:
 
 def ablation_pictures(runs: tuple[Run, ...], view: View) -> Pane:
     """Rows are runs; columns: a photograph, its translation, back, a print, its translation, back."""
-    cell = min(run.cell for run in runs)
     rows = []
     for run in runs:
         pictures = [p for kind in ("a", "b") if kind in run.domains for p in run.triple(-1, kind, view.test_picture)]
         rows.append([(run_name(run.name) if place == 0 else "", pixels) for place, pixels in enumerate(pictures)])
     steps = max(run.checkpoints[-1].step for run in runs)
     title = tr("After {steps} steps: photograph, as print, back · print, as photograph, back", steps=steps)
-    return mosaic_pane("pictures", title, rows, group=ROWS, height=cell)
+    return strips_pane("pictures", title, rows, group=ROWS, places=OnRuns(runs))
 
 
 def ablation_table(runs: tuple[Run, ...]) -> Pane:
@@ -193,3 +195,55 @@ def swing_pane(runs: tuple[Run, ...], view: View) -> Pane:
     )
     axes = (step_axis(max(runs, key=lambda run: float(run.steps.max(initial=0)))), Axis(tr("loss, unweighed"), low=0.0))
     return Pane("swing", tr("Generator AB: adversarial loss"), marks, axes=axes)
+
+
+# -- what places stand for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnLog:
+    """A step of the log, and the checkpoint nearest to it."""
+
+    run: Run
+    chart: str
+
+    def at(self, spot: Spot) -> At | None:
+        if not len(self.run.steps):
+            return None
+        found = {"logged": int(np.abs(self.run.steps - spot.x).argmin()), "chart": self.chart}
+        if not self.run.checkpoints:
+            return found
+        steps = np.array([checkpoint.step for checkpoint in self.run.checkpoints])
+        return found | {"checkpoint": int(np.abs(steps - spot.x).argmin())}
+
+    def lit(self, at: At) -> tuple[Mark, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnRuns:
+    """A run by its row of pictures."""
+
+    runs: tuple[Run, ...]
+
+    def at(self, spot: Spot) -> At | None:
+        cell = self.runs[0].cell
+        row, column = int(spot.y // cell), int(spot.x // cell)
+        return {"row of": row, "picture": column} if 0 <= row < len(self.runs) and column >= 0 else None
+
+    def lit(self, at: At) -> tuple[Mark, ...]:
+        if "picture" not in at:
+            return ()
+        x, y, cell = at["picture"], at["row of"], self.runs[0].cell
+        box = np.array([[x, y, x + 1, y + 1]], np.float64) * cell
+        return (Boxes(box, colours=1, width=2.0, key="probe"),)
+
+
+def tell_run(trace: Trace, at: At) -> str:
+    """Which run a row of pictures is of, or the log at a step."""
+    if "row of" in at:
+        return run_name(trace.runs[at["row of"]].name)
+    run, place = trace.runs[0], at["logged"]
+    said = [tr("step {step}", step=int(run.steps[place]))]
+    said += [f"{term_name(term)} {run.terms[term][place]:.3f}" for term in CHARTS[at["chart"]] if term in run.terms]
+    return " · ".join(said)

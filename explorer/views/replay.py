@@ -1,7 +1,11 @@
-"""Training runs as ``cvcore.train.cyclegan.replay`` left them: every loss term, and test pictures after each checkpoint."""
+"""Training runs that are replayed: every loss term of the log, and test pictures after each checkpoint.
+
+They lie in ``assets/training/NAME``: ``log.jsonl`` with rows of recipe, losses and pictures, as ``cvcore.train.cyclegan.replay`` writes it.
+"""
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,23 +18,21 @@ from numpy.typing import NDArray
 from cvcore.assets import asset
 
 log = logging.getLogger(__name__)
-ABLATION = "cyclegan_ablation"
-ABLATION_RUNS = ("full", "no_cycle", "half_cycle", "no_pool")
 ROWS = 3
 """Of the grid of pictures: source, translation, translated back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """Test pictures as the networks of one step translate them.
 
     Args:
         step: of the training.
-        file: the JPEG file.
+        grid: (3 * cell, columns * cell, 3): source, translation and translated back, a column a picture.
     """
 
     step: int
-    file: Path
+    grid: NDArray[np.uint8]
 
 
 class Run:
@@ -69,15 +71,11 @@ class Run:
         """How many test pictures there are of the domain that has more."""
         return max(self.domains.count("a"), self.domains.count("b"), 1)
 
-    def grid(self, checkpoint: int) -> NDArray[np.uint8]:
-        """(3 * cell, columns * cell, 3)"""
-        return decoded(self.checkpoints[checkpoint].file)
-
     def triple(self, checkpoint: int, domain: str, number: int) -> list[NDArray[np.uint8]]:
         """(cell, cell, 3) each: a test picture of a domain, its translation, and back."""
         columns = [i for i, kind in enumerate(self.domains) if kind == domain]
         left = columns[number % len(columns)] * self.cell
-        return np.split(self.grid(checkpoint)[:, left : left + self.cell], ROWS)
+        return np.split(self.checkpoints[checkpoint].grid[:, left : left + self.cell], ROWS)
 
 
 def replayed_runs() -> tuple[str, ...]:
@@ -102,9 +100,9 @@ def replayed(name: str) -> Run | None:
         return None
 
 
-def ablation_runs() -> tuple[Run, ...]:
-    """The small runs that differ in one thing, the full one first."""
-    found = (replayed(f"{ABLATION}/{name}") for name in ABLATION_RUNS)
+def replayed_all(folder: str, names: Sequence[str]) -> tuple[Run, ...]:
+    """Runs of one folder that differ in one thing, those that are there and have pictures."""
+    found = (replayed(f"{folder}/{name}") for name in names)
     return tuple(run for run in found if run is not None and run.checkpoints)
 
 
@@ -138,7 +136,7 @@ def _read(file: Path, changed: int) -> Run:
         if "pictures" in row:
             place = file.parent / row["pictures"]
             if place.is_file():
-                checkpoints.append(Checkpoint(int(row["step"]), place))
+                checkpoints.append(Checkpoint(int(row["step"]), decoded(place)))
     names = losses[0][1].keys() if losses else ()
     terms = {name: np.array([loss[name] for _, loss in losses], np.float64) for name in names}
     steps = np.array([step for step, _ in losses], np.float64)
@@ -146,7 +144,6 @@ def _read(file: Path, changed: int) -> Run:
     return Run(file.parent.name, recipe, steps, terms, int(replay["cell"]), domains, tuple(checkpoints))
 
 
-@lru_cache(maxsize=64)
 def decoded(file: Path) -> NDArray[np.uint8]:
     """(H, W, 3) RGB.
 

@@ -1,18 +1,20 @@
-"""Several pictures in one pane, each with a word on it."""
+"""Rows of pictures in one pane, each with a word on it."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from explorer.figure import Image, Mark, Pane, Segments, Text
-from explorer.panels.cyclegan.pictures import Pixels
+from explorer.figure import Image, Mark, Pane, Places, Segments, Text
 
-HEIGHT = 192
+Pixels = NDArray[np.uint8]
+Worded = tuple[str, Pixels]
+"""A picture and the word on it."""
 
 
 def at_height(pixels: Pixels, height: int) -> Pixels:
-    """The same in its proportions."""
+    """The same picture, so many pixels high, in its proportions; to be made in ``compute``."""
     if pixels.shape[0] == height:
         return pixels
     width = max(1, round(pixels.shape[1] * height / pixels.shape[0]))
@@ -20,29 +22,28 @@ def at_height(pixels: Pixels, height: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=way), np.uint8)
 
 
-def mosaic_pane(
-    key: str, title: str, rows: Sequence[Sequence[tuple[str, Pixels]]], *, group: int, height: int = HEIGHT
+def strips_pane(
+    key: str, title: str, rows: Sequence[Sequence[Worded]], *, group: int, places: Places | None = None
 ) -> Pane:
-    """Rows of pictures, all of one height.
+    """Rows of pictures, all of the height of the first.
 
     Args:
-        rows: of words and pictures.
         group: after so many pictures a thicker line.
     """
+    height = rows[0][0][1].shape[0]
     lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
     thick: list[tuple[tuple[float, float], tuple[float, float]]] = []
     words: list[Mark] = []
     strips = []
     for number, row in enumerate(rows):
         top, left = float(number * height), 0.0
-        pictures = [at_height(pixels, height) for _, pixels in row]
-        for place, ((word, _), pixels) in enumerate(zip(row, pictures, strict=True)):
+        for place, (word, pixels) in enumerate(row):
             if word:
                 words.append(Text(word, (left, top), key=f"word {number} {place}"))
             if place:
                 (lines if place % group else thick).append(((left, top), (left, top + height)))
             left += pixels.shape[1]
-        strips.append(np.hstack(pictures))
+        strips.append(np.hstack([pixels for _, pixels in row]))
     width = max(strip.shape[1] for strip in strips)
     ground = np.zeros((len(strips) * height, width, 4), np.uint8)  # what no picture covers stays empty
     for number, strip in enumerate(strips):
@@ -55,4 +56,4 @@ def mosaic_pane(
         if some:
             ends = np.array(some, np.float64)
             marks.append(Segments(ends[:, 0], ends[:, 1], "#000000", thickness, key=name))
-    return Pane(key, title, (*marks, *words), size=(float(width), float(len(strips) * height)))
+    return Pane(key, title, (*marks, *words), size=(float(width), float(len(strips) * height)), places=places)
