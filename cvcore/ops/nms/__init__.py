@@ -7,6 +7,7 @@ other devices the methods that keep or remove run in plain tensor operations.
 import torch
 
 from cvcore.ops.compiling import without_full_collections
+from cvcore.ops.nms import operators
 from cvcore.ops.nms.hard import (
     adaptive_nms,
     adaptive_nms_trace,
@@ -37,6 +38,7 @@ __all__ = [
     "iou_guided_nms_trace",
     "nms",
     "nms_trace",
+    "operators",
     "soft_nms",
     "soft_nms_trace",
     "softer_nms",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cvcore.ops.boxes import values_are_checked
+from cvcore.ops.capture import captured
 from cvcore.ops.nms.inputs import Inputs, at, check_inputs, check_numbers, quick, ranked, suppress
 from cvcore.ops.nms.on_device import pair_overlap
 from cvcore.ops.nms.trace import Decisions, Method, NMSTrace
@@ -32,10 +33,9 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, *, distance_beta: f
     Raises:
         ValueError: shapes, NaN or infinite values, or a threshold out of range.
     """
-    if distance_beta is None and (keep := quick(boxes, scores, iou_threshold)) is not None:
-        return keep
-    inputs = check_inputs(boxes, scores, None, iou_threshold, distance_beta)
-    return suppress(inputs, ranked(inputs.scores), iou_threshold, traced=False)[0]
+    if captured(boxes, scores):
+        return _noted("nms", boxes, scores, iou_threshold, distance_beta=distance_beta)
+    return kept(boxes, scores, None, iou_threshold, distance_beta)
 
 
 def nms_trace(boxes: Tensor, scores: Tensor, iou_threshold: float, *, distance_beta: float | None = None) -> NMSTrace:
@@ -62,8 +62,9 @@ def batched_nms(
     Raises:
         ValueError: shapes, NaN or infinite values, or a threshold out of range.
     """
-    inputs = check_inputs(boxes, scores, idxs, iou_threshold, distance_beta)
-    return suppress(inputs, ranked(inputs.scores), iou_threshold, traced=False)[0]
+    if captured(boxes, scores, idxs):
+        return _noted("batched_nms", boxes, scores, idxs, iou_threshold, distance_beta=distance_beta)
+    return kept(boxes, scores, idxs, iou_threshold, distance_beta)
 
 
 def batched_nms_trace(
@@ -92,8 +93,9 @@ def diou_nms(
     Raises:
         ValueError: shapes, NaN or infinite values, a threshold or beta out of range.
     """
-    inputs = check_inputs(boxes, scores, idxs, iou_threshold, beta)
-    return suppress(inputs, ranked(inputs.scores), iou_threshold, traced=False)[0]
+    if idxs is None:
+        return nms(boxes, scores, iou_threshold, distance_beta=beta)
+    return batched_nms(boxes, scores, idxs, iou_threshold, distance_beta=beta)
 
 
 def diou_nms_trace(
@@ -189,6 +191,22 @@ def iou_guided_nms_trace(
     inputs = check_inputs(boxes, scores, idxs, iou_threshold, distance_beta)
     confidence = check_numbers(localization_confidence, "localization_confidence", inputs.boxes)
     return hard_trace("iou_guided", inputs, confidence, iou_threshold)
+
+
+def kept(
+    boxes: Tensor, scores: Tensor, idxs: Tensor | None, iou_threshold: float, distance_beta: float | None
+) -> Tensor:
+    """:func:`nms`, or :func:`batched_nms` with ``idxs``, of tensors that hold numbers."""
+    if idxs is None and distance_beta is None and (keep := quick(boxes, scores, iou_threshold)) is not None:
+        return keep
+    inputs = check_inputs(boxes, scores, idxs, iou_threshold, distance_beta)
+    return suppress(inputs, ranked(inputs.scores), iou_threshold, traced=False)[0]
+
+
+def _noted(name: str, *arguments: object, distance_beta: float | None) -> Tensor:
+    """The call of a registered operator."""
+    keep: Tensor = getattr(torch.ops.cvcore, name)(*arguments, distance_beta=distance_beta)
+    return keep
 
 
 def _check_density(density: Tensor, boxes: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvcore.ops.capture import captured
 from cvcore.ops.nms.decay import decay
 from cvcore.ops.nms.greedy import NOTHING
 from cvcore.ops.nms.inputs import Inputs, array, at, by_left, check_inputs, ranked
@@ -51,6 +52,25 @@ def soft_nms(
     Raises:
         ValueError: shapes, NaN or infinite values, or an argument out of range.
     """
+    if captured(boxes, scores, idxs):
+        noted: tuple[Tensor, Tensor] = torch.ops.cvcore.soft_nms(
+            boxes, scores, iou_threshold, sigma, min_score, method, idxs, distance_beta=distance_beta
+        )
+        return noted
+    return decayed_scores(boxes, scores, iou_threshold, sigma, min_score, method, idxs, distance_beta)
+
+
+def decayed_scores(
+    boxes: Tensor,
+    scores: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: str,
+    idxs: Tensor | None,
+    distance_beta: float | None,
+) -> tuple[Tensor, Tensor]:
+    """:func:`soft_nms` of tensors that hold numbers."""
     inputs = _check(boxes, scores, iou_threshold, sigma, min_score, method, idxs, distance_beta)
     trace = decayed(inputs, iou_threshold, sigma, min_score, method, traced=False)
     return trace.keep, trace.kept_scores
