@@ -21,14 +21,15 @@ def without_full_collections() -> Iterator[None]:
         gc.set_threshold(young, middle, old)
 
 
-def forget_stale(folder: Path) -> None:
-    """Delete compiled loops older than any source of their folder.
+def forget_stale(folder: Path, *shared: str | Path) -> None:
+    """Delete compiled loops older than any source of their folder, or than one of the shared files.
 
     numba looks at the file of the outer function only, and would go on with an old copy of what that took in from another.
     To be called by a file that all the others import: before any loop is called, that is.
     """
     with suppress(OSError):  # an installation that cannot be written to does not change either
-        newest = max((source.stat().st_mtime for source in folder.glob("*.py")), default=0.0)
+        sources = (*folder.glob("*.py"), *map(Path, shared))
+        newest = max((source.stat().st_mtime for source in sources), default=0.0)
         for index in (folder / "__pycache__").glob("*.nbi"):
             if index.stat().st_mtime < newest:
                 index.unlink(missing_ok=True)

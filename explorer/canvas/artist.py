@@ -1,7 +1,6 @@
 """What draws one mark: kept from frame to frame, given the newest mark, asked to paint."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -82,16 +81,6 @@ class Artist(Generic[M]):
 
     def recolour(self, colormap: Colormap | None) -> None:
         """Another colour map than the mark's; None goes back."""
-
-
-@contextmanager
-def saved(painter: QPainter) -> Iterator[None]:
-    """What is set on the painter inside is set back after, also after an error."""
-    painter.save()
-    try:
-        yield
-    finally:
-        painter.restore()
 
 
 def colour_of(colours: Colours, index: int) -> Colour:

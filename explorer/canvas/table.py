@@ -237,8 +237,9 @@ class TableView(QTableView):
         self.fit_columns()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        with QPainter(self.viewport()) as painter:
-            painter.fillRect(event.rect(), QColor(self.theme.surface))
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), QColor(self.theme.surface))
+        painter.end()
         super().paintEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvcore.ops.roi import RoIAlign, RoIPool, align, pool, roi_align, roi_align_trace, roi_pool, roi_pool_trace, warm_up
+from cvcore.ops.roi import RoIAlign, RoIPool, on_device, roi_align, roi_align_trace, roi_pool, roi_pool_trace, warm_up
+from cvcore.ops.roi.blocks import block_to_rows, rows_to_block
 from cvcore.ops.roi.regions import quantised_axis, sampled_axis
+from cvcore.ops.vectors import LANES
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "ops.npz"
 SCALE = 0.25
@@ -135,21 +137,24 @@ def test_pool_rounds_halves_away_from_zero() -> None:
 @pytest.mark.parametrize("channels", [1, 16, 17, 40])
 @pytest.mark.parametrize("mode", ["avg", "max", "pool"])
 def test_blocks_of_channels_and_threads(channels: int, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvcore.ops.roi.blocks.SMALL", 0)  # so that threads share even this
+    monkeypatch.setattr("cvcore.ops.threads.SMALL", 0)  # so that threads share even this
+    size = (4, 5) if channels == 16 else (2, 3)  # with 16 bins and more they are turned by vectors
     g = torch.Generator().manual_seed(1)
     features = torch.randn(2, channels, 9, 11, generator=g, dtype=torch.float64, requires_grad=True)
     _, rois = case()
     if mode == "pool":
-        got, expected = roi_pool(features, rois, 3, SCALE), loop_pool(features.detach(), rois, (3, 3))
+        got, expected = roi_pool(features, rois, size, SCALE), loop_pool(features.detach(), rois, size)
     else:
-        got = roi_align(features, rois, 2, SCALE, 2, True, mode)
-        expected = loop_align(features.detach(), rois, (2, 2), 2, True, mode)
+        got = roi_align(features, rois, size, SCALE, 2, True, mode)
+        expected = loop_align(features.detach(), rois, size, 2, True, mode)
     torch.testing.assert_close(got, expected)
     weight = torch.randn(got.shape, generator=g, dtype=torch.float64)
     (grad,) = torch.autograd.grad((got * weight).sum(), features)
     for c in {0, channels - 1}:  # a channel's gradient does not depend on the others
         alone = features.detach()[:, c : c + 1].requires_grad_()
-        out = roi_pool(alone, rois, 3, SCALE) if mode == "pool" else roi_align(alone, rois, 2, SCALE, 2, True, mode)
+        out = (
+            roi_pool(alone, rois, size, SCALE) if mode == "pool" else roi_align(alone, rois, size, SCALE, 2, True, mode)
+        )
         (expected_grad,) = torch.autograd.grad((out * weight[:, c : c + 1]).sum(), alone)
         torch.testing.assert_close(grad[:, c : c + 1], expected_grad)
 
@@ -185,18 +190,21 @@ def test_of_equal_values_the_first_row_by_row_gets_the_gradient() -> None:
 def test_align_for_other_devices_is_the_same(
     ratio: int, aligned: bool, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvcore.ops.roi.align.CHUNK", 100)  # several chunks
+    monkeypatch.setattr("cvcore.ops.roi.on_device.CHUNK", 100)  # several chunks
     features, rois = case()
     features.requires_grad_()
     here = roi_align_trace(features, rois, (2, 3), SCALE, ratio, aligned, mode)
     y = sampled_axis(rois[:, 2], rois[:, 4], 2, 9, SCALE, ratio, aligned)
     x = sampled_axis(rois[:, 1], rois[:, 3], 3, 11, SCALE, ratio, aligned)
-    out, argmax = align.gathered(features, rois[:, 0].long(), y, x, mode == "max")
-    torch.testing.assert_close(out, here.out)
-    if mode == "max":
-        assert argmax is not None
+    image = rois[:, 0].long()
+    if mode == "avg":
+        out = on_device.means(features, image, y, x)
+    else:
+        argmax = on_device.largest_points(features, image, y, x)
+        out = on_device.at_points(features, image, y, x, argmax)
         assert here.argmax is not None
         assert torch.equal(argmax, here.argmax)
+    torch.testing.assert_close(out, here.out)
     weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(2), dtype=out.dtype)
     torch.testing.assert_close(
         torch.autograd.grad((out * weight).sum(), features), torch.autograd.grad((here.out * weight).sum(), features)
@@ -208,7 +216,8 @@ def test_pool_for_other_devices_is_the_same() -> None:
     features = (features * 2).round().requires_grad_()  # with ties
     here = roi_pool_trace(features, rois, (2, 3), SCALE)
     y, x = quantised_axis(rois[:, 2], rois[:, 4], 2, 9, SCALE), quantised_axis(rois[:, 1], rois[:, 3], 3, 11, SCALE)
-    out, argmax = pool.gathered(features, rois[:, 0].long(), y, x)
+    argmax = on_device.largest_cells(features, rois[:, 0].long(), y, x)
+    out = on_device.at_cells(features, rois[:, 0].long(), argmax)
     assert torch.equal(out, here.out)
     assert torch.equal(argmax, here.argmax)
     weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(2), dtype=out.dtype)
@@ -304,3 +313,45 @@ def test_bad_options_of_align_are_refused() -> None:
 def test_warm_up_can_be_called_again() -> None:
     warm_up()
     warm_up()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("lanes", [1, 7, 16])
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 45])
+def test_rows_go_side_by_side_and_back(count: int, lanes: int, dtype: type) -> None:
+    stride, start, place = count + 3, 5, 2 * LANES
+    source = np.random.default_rng(0).normal(size=start + LANES * stride).astype(dtype)
+    block = np.full(place + count * LANES + LANES, 9, dtype)
+    assert rows_to_block(source, start, stride, count, lanes, block, place)
+    rows = np.stack([source[start + c * stride :][:count] for c in range(lanes)])
+    cells = block[place : place + count * LANES].reshape(count, LANES)
+    assert np.array_equal(cells[:, :lanes], rows.T)
+    assert not cells[:, lanes:].any()
+    assert (block[:place] == 9).all()
+    assert (block[place + count * LANES :] == 9).all()
+    back = np.zeros_like(source)
+    block_to_rows(block, place, back, start, stride, count, lanes)
+    assert all(np.array_equal(back[start + c * stride :][:count], rows[c]) for c in range(lanes))
+    assert np.count_nonzero(back) == lanes * count
+    for bad in (np.nan, np.inf, -np.inf):
+        for c in range(lanes):
+            spoilt = source.copy()
+            spoilt[start + c * stride + count // 2] = bad
+            assert not rows_to_block(spoilt, start, stride, count, lanes, block, place)
+
+
+@pytest.mark.parametrize("operator", [roi_align, roi_pool, lambda *a: roi_align(*a, mode="max")])
+@pytest.mark.parametrize("channels", [3, 16])
+def test_what_is_not_finite_is_met_wherever_it_is(operator: object, channels: int) -> None:
+    assert callable(operator)
+    features = torch.zeros(2, channels, 20, 18)
+    rois = torch.tensor([[1.0, 3, 4, 9, 12]])  # of the second picture a part, of the first nothing
+    operator(features, rois, 4)
+    g = torch.Generator().manual_seed(0)
+    for number in torch.randint(0, features.numel(), (40,), generator=g).tolist():
+        spoilt = features.clone()
+        spoilt.view(-1)[number] = math.nan if number % 2 else -math.inf
+        with pytest.raises(ValueError, match="input must be finite"):
+            operator(spoilt, rois, 4)
+        with pytest.raises(ValueError, match="input must be finite"):
+            operator(spoilt, rois[:0], 4)

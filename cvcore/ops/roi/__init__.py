@@ -6,6 +6,7 @@ On the CPU the loops are compiled by numba and kept on disk; :func:`warm_up` com
 import torch
 
 from cvcore.ops.compiling import without_full_collections
+from cvcore.ops.roi import operators
 from cvcore.ops.roi.align import RoIAlign, RoIAlignTrace, roi_align, roi_align_trace
 from cvcore.ops.roi.pool import RoIPool, RoIPoolTrace, roi_pool, roi_pool_trace
 from cvcore.ops.roi.regions import Contribution, QuantisedAxis, SampledAxis
@@ -18,6 +19,7 @@ __all__ = [
     "RoIPool",
     "RoIPoolTrace",
     "SampledAxis",
+    "operators",
     "roi_align",
     "roi_align_trace",
     "roi_pool",

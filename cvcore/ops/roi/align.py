@@ -14,17 +14,17 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from cvcore.ops.capture import captured
+from cvcore.ops.roi import on_device
 from cvcore.ops.roi.align_loops import average, average_backward, maximum, maximum_backward, merged
-from cvcore.ops.roi.blocks import LANES, Plan, empty, in_threads, plan, workspace
-from cvcore.ops.roi.regions import Contribution, SampledAxis, check_arguments, sampled_axis
+from cvcore.ops.roi.blocks import Floats, Integers, Plan, blocks_of, empty, plan, refuse, workspace
+from cvcore.ops.roi.regions import Contribution, SampledAxis, bins_of, check_arguments, listed, sampled_axis
+from cvcore.ops.threads import has_loops, in_threads
 
 Mode = Literal["avg", "max"]
-CHUNK = 2**24
-"""On other devices: cells gathered at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,14 @@ def roi_align(
     Raises:
         ValueError: shapes, NaN or infinite values, or an argument out of range.
     """
-    return roi_align_trace(input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode).out
+    if not captured(input, boxes if isinstance(boxes, Tensor) else None):
+        return roi_align_trace(input, boxes, output_size, spatial_scale, sampling_ratio, aligned, mode).out
+    _check_options(sampling_ratio, mode)
+    how = (listed(boxes, input), bins_of(output_size), spatial_scale, sampling_ratio, aligned)
+    out: Tensor = (
+        torch.ops.cvcore.roi_align(input, *how) if mode == "avg" else torch.ops.cvcore.roi_align_max(input, *how)[0]
+    )
+    return out
 
 
 def roi_align_trace(
@@ -130,23 +137,66 @@ def roi_align_trace(
     mode: str = "avg",
 ) -> RoIAlignTrace:
     """:func:`roi_align` with bins, sampling points and weights."""
-    if mode not in get_args(Mode):
-        raise ValueError(f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}")
-    if sampling_ratio == 0 or sampling_ratio < -1:
-        raise ValueError(f"sampling_ratio must be at least 1, or -1, not {sampling_ratio}")
-    features, rois, (P, Q) = check_arguments(input, boxes, output_size, spatial_scale)
-    H, W = features.shape[2:]
-    y = sampled_axis(rois[:, 2], rois[:, 4], P, H, spatial_scale, sampling_ratio, aligned)
-    x = sampled_axis(rois[:, 1], rois[:, 3], Q, W, spatial_scale, sampling_ratio, aligned)
+    _check_options(sampling_ratio, mode)
+    features, rois, bins = check_arguments(input, boxes, output_size, spatial_scale)
+    y, x = _sampled(rois, bins, features.shape, spatial_scale, sampling_ratio, aligned)
     image = rois[:, 0].long()
     argmax: Tensor | None = None
-    if features.device.type != "cpu":
-        out, argmax = gathered(features, image, y, x, mode == "max")
+    if not has_loops(features) and mode == "avg":
+        out = on_device.means(features, image, y, x)
+    elif not has_loops(features):
+        argmax = on_device.largest_points(features, image, y, x)
+        out = on_device.at_points(features, image, y, x, argmax)
     elif mode == "avg":
         out = _Average.apply(features, image, y, x)
     else:
         out, argmax = _Maximum.apply(features, image, y, x)
     return RoIAlignTrace(out.to(input.dtype), rois, y, x, argmax, spatial_scale)
+
+
+def _check_options(sampling_ratio: int, mode: str) -> None:
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode must be one of {', '.join(get_args(Mode))}, not {mode!r}")
+    if sampling_ratio == 0 or sampling_ratio < -1:
+        raise ValueError(f"sampling_ratio must be at least 1, or -1, not {sampling_ratio}")
+
+
+def _sampled(
+    rois: Tensor, bins: Sequence[int], size: Sequence[int], spatial_scale: float, sampling_ratio: int, aligned: bool
+) -> tuple[SampledAxis, SampledAxis]:
+    """Both axes of RoIs (K, 5) on features of this size (N, C, H, W)."""
+    return (
+        sampled_axis(rois[:, 2], rois[:, 4], bins[0], size[2], spatial_scale, sampling_ratio, aligned),
+        sampled_axis(rois[:, 1], rois[:, 3], bins[1], size[3], spatial_scale, sampling_ratio, aligned),
+    )
+
+
+def gradient(
+    grad_out: Tensor,
+    boxes: Tensor,
+    argmax: Tensor | None,
+    size: Sequence[int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    """The gradient of features (N, C, H, W) of this size from that of the output, and of the maximum's points if it was one."""
+    wide = grad_out if grad_out.dtype in (torch.float32, torch.float64) else grad_out.float()
+    rois = boxes.detach().to(wide)
+    y, x = _sampled(rois, grad_out.shape[2:], size, spatial_scale, sampling_ratio, aligned)
+    image = rois[:, 0].long()
+    if not has_loops(wide):
+        if argmax is None:
+            grad = on_device.means_gradient(wide, size, image, y, x)
+        else:
+            grad = on_device.at_points_gradient(wide, size, image, y, x, argmax)
+    else:
+        where, cost = _plan(image, size[0], y, x), _cost(len(image), size[1], y, x)
+        if argmax is None:
+            grad = averaged_gradient(wide, size, where, (_cells(y), _cells(x)), cost)
+        else:
+            grad = largest_gradient(wide, argmax, size, where, _axes(y, x), cost)
+    return grad.to(grad_out.dtype)
 
 
 class RoIAlign(nn.Module):
@@ -168,7 +218,9 @@ class RoIAlign(nn.Module):
         self.mode = mode
 
     def forward(self, input: Tensor, rois: Tensor | Sequence[Tensor]) -> Tensor:
-        return self.trace(input, rois).out
+        return roi_align(
+            input, rois, self.output_size, self.spatial_scale, self.sampling_ratio, self.aligned, self.mode
+        )
 
     def trace(self, input: Tensor, rois: Tensor | Sequence[Tensor]) -> RoIAlignTrace:
         return roi_align_trace(
@@ -200,145 +252,110 @@ def _cost(K: int, C: int, y: SampledAxis, x: SampledAxis) -> float:
     return 4.0 * K * C * y.position.shape[1] * x.position.shape[1] * y.position.shape[2] * x.position.shape[2]
 
 
+Lists = tuple[Integers, Integers, Floats]
+
+
+def averaged(
+    features: Tensor, image: Tensor, y: SampledAxis, x: SampledAxis
+) -> tuple[Tensor, Plan, tuple[Lists, Lists], float]:
+    """The means of the bins on the CPU, and what the way back needs: plan, cells and weights, and the cost."""
+    N, C = features.shape[:2]
+    where, lists, cost = _plan(image, N, y, x), (_cells(y), _cells(x)), _cost(len(image), C, y, x)
+    out = empty((len(image), C, y.cell.shape[1], x.cell.shape[1]), features)
+    source, target, bad = features.detach().contiguous().numpy(), out.numpy(), np.zeros(1, np.bool_)
+    in_threads(
+        lambda turns: average(source, where, *lists, target, workspace(where, target), turns, bad),
+        N * blocks_of(C),
+        cost,
+    )
+    refuse(bad)
+    return out, where, lists, cost
+
+
+def _cells(axis: SampledAxis) -> Lists:
+    weight = axis.weight / axis.count.clamp(min=1)[:, None, None, None]
+    lists: Lists = merged(axis.cell.flatten(0, 1).numpy(), weight.flatten(0, 1).contiguous().numpy())
+    return lists
+
+
+def averaged_gradient(
+    grad_out: Tensor, size: Sequence[int], where: Plan, lists: tuple[Lists, Lists], cost: float
+) -> Tensor:
+    """The gradient of features (N, C, H, W) of this size on the CPU."""
+    grad = empty(size, grad_out)
+    source, target = grad_out.contiguous().numpy(), grad.numpy()
+    in_threads(
+        lambda turns: average_backward(source, where, *lists, target, workspace(where, target), turns),
+        size[0] * blocks_of(size[1]),
+        cost,
+    )
+    return grad
+
+
 class _Average(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, image: Tensor, y: SampledAxis, x: SampledAxis) -> Tensor:
-        N, C, H, W = features.shape
-        K, P, Q = len(image), y.cell.shape[1], x.cell.shape[1]
-        lists = []
-        for axis in (y, x):
-            weight = axis.weight / axis.count.clamp(min=1)[:, None, None, None]
-            lists.append(merged(axis.cell.flatten(0, 1).numpy(), weight.flatten(0, 1).contiguous().numpy()))
-        where = _plan(image, N, y, x)
-        out = empty((K, C, P, Q), features)
-        source, target = features.detach().contiguous().numpy(), out.numpy()
-        cost = _cost(K, C, y, x)
-        in_threads(
-            lambda a, b: average(source, where, *lists, target, workspace(where, target), a, b), -(-C // LANES), cost
-        )
-        ctx.size, ctx.cost, ctx.lists, ctx.where = (N, C, H, W), cost, lists, where
+        out, *ctx.rest = averaged(features, image, y, x)
+        ctx.size = features.shape
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, None, None, None]:
-        grad = empty(ctx.size, grad_out)
-        source, target = grad_out.contiguous().numpy(), grad.numpy()
-        blocks = -(-ctx.size[1] // LANES)
-        in_threads(
-            lambda a, b: average_backward(source, ctx.where, *ctx.lists, target, workspace(ctx.where, target), a, b),
-            blocks,
-            ctx.cost,
-        )
-        return grad, None, None, None
+        return averaged_gradient(grad_out, ctx.size, *ctx.rest), None, None, None
+
+
+Axes = tuple[Integers, Integers, Floats, Integers, Floats]
+
+
+def largest(
+    features: Tensor, image: Tensor, y: SampledAxis, x: SampledAxis
+) -> tuple[Tensor, Tensor, Plan, Axes, float]:
+    """The maxima of the bins on the CPU, the points they are at, and what the way back needs."""
+    N, C = features.shape[:2]
+    where, axes, cost = _plan(image, N, y, x), _axes(y, x), _cost(len(image), C, y, x)
+    out = empty((len(image), C, y.cell.shape[1], x.cell.shape[1]), features)
+    argmax = empty(out.shape, features, torch.int32)
+    source, bad = features.detach().contiguous().numpy(), np.zeros(1, np.bool_)
+    target, which = out.numpy(), argmax.numpy()
+    in_threads(
+        lambda turns: maximum(source, where, *axes, target, which, workspace(where, target), turns, bad),
+        N * blocks_of(C),
+        cost,
+    )
+    refuse(bad)
+    return out, argmax, where, axes, cost
+
+
+def _axes(y: SampledAxis, x: SampledAxis) -> Axes:
+    count = torch.stack((y.count, x.count), -1).numpy()
+    y_cell, y_weight, x_cell, x_weight = (t.contiguous().numpy() for t in (y.cell, y.weight, x.cell, x.weight))
+    return count, y_cell, y_weight, x_cell, x_weight
+
+
+def largest_gradient(
+    grad_out: Tensor, argmax: Tensor, size: Sequence[int], where: Plan, axes: Axes, cost: float
+) -> Tensor:
+    """The gradient of features (N, C, H, W) of this size on the CPU."""
+    grad = empty(size, grad_out)
+    source, which, target = grad_out.contiguous().numpy(), argmax.contiguous().numpy(), grad.numpy()
+    in_threads(
+        lambda turns: maximum_backward(source, which, where, *axes, target, workspace(where, target), turns),
+        size[0] * blocks_of(size[1]),
+        cost,
+    )
+    return grad
 
 
 class _Maximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, image: Tensor, y: SampledAxis, x: SampledAxis) -> tuple[Tensor, Tensor]:
-        N, C, H, W = features.shape
-        K, P, Q = len(image), y.cell.shape[1], x.cell.shape[1]
-        count = torch.stack((y.count, x.count), -1).numpy()
-        axes = tuple(t.contiguous().numpy() for t in (y.cell, y.weight, x.cell, x.weight))
-        where = _plan(image, N, y, x)
-        out = empty((K, C, P, Q), features)
-        argmax = empty((K, C, P, Q), features, torch.int32)
-        source, target, which = features.detach().contiguous().numpy(), out.numpy(), argmax.numpy()
-        cost = _cost(K, C, y, x)
-        in_threads(
-            lambda a, b: maximum(source, where, count, *axes, target, which, workspace(where, target), a, b),
-            -(-C // LANES),
-            cost,
-        )
-        ctx.size, ctx.cost, ctx.count, ctx.axes, ctx.where, ctx.which = (N, C, H, W), cost, count, axes, where, which
+        out, argmax, *ctx.rest = largest(features, image, y, x)
+        ctx.size, ctx.which = features.shape, argmax
         ctx.mark_non_differentiable(argmax)
         return out, argmax
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        grad = empty(ctx.size, grad_out)
-        source, target = grad_out.contiguous().numpy(), grad.numpy()
-        in_threads(
-            lambda a, b: maximum_backward(
-                source, ctx.which, ctx.where, ctx.count, *ctx.axes, target, workspace(ctx.where, target), a, b
-            ),
-            -(-ctx.size[1] // LANES),
-            ctx.cost,
-        )
-        return grad, None, None, None
-
-
-def gathered(
-    features: Tensor, image: Tensor, y: SampledAxis, x: SampledAxis, maximum: bool
-) -> tuple[Tensor, Tensor | None]:
-    """The same in plain tensor operations, for other devices: rows of channels-last features, weighted and added."""
-    N, C, H, W = features.shape
-    K, P, Gy = y.position.shape
-    Q, Gx = x.position.shape[1:]
-    rows = features.permute(0, 2, 3, 1).reshape(N * H * W, C)
-    # (K, P, Q, Gy, Gx, 2, 2), as views until they are added
-    cell = (image[:, None, None, None] * H + y.cell)[:, :, None, :, None, :, None] * W
-    y_weight, x_weight = y.weight[:, :, None, :, None, :, None], x.weight[:, None, :, None, :, None, :]
-    if maximum:
-        return _largest(rows, cell, x.cell[:, None, :, None, :, None, :], y_weight, x_weight, y.count, x.count)
-    points = (y.count * x.count).clamp(min=1)[:, None, None, None]
-    parts = []
-    step = max(1, CHUNK // max(1, P * Q * Gy * Gx * 4))
-    for k in range(0, K, step):
-        some = slice(k, k + step)
-        index = (cell[some] + x.cell[some][:, None, :, None, :, None, :]).flatten(3)
-        weight = (y_weight[some] * x_weight[some]).flatten(3) / points[some]
-        if index.shape[-1] == 0:
-            parts.append(rows.new_zeros((len(index), P, Q, C)))
-            continue
-        summed = F.embedding_bag(
-            index.flatten(0, 2), rows, mode="sum", per_sample_weights=weight.flatten(0, 2).to(rows.dtype)
-        )
-        parts.append(summed.view(-1, P, Q, C))
-    out = torch.cat(parts) if parts else rows.new_zeros((0, P, Q, C))
-    return out.permute(0, 3, 1, 2).contiguous(), None
-
-
-def _largest(
-    rows: Tensor,
-    y_cell: Tensor,
-    x_cell: Tensor,
-    y_weight: Tensor,
-    x_weight: Tensor,
-    y_count: Tensor,
-    x_count: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Maximum over sampling points, one at a time; only the winner's four cells are gathered with gradients."""
-    K, P, _, Gy = y_cell.shape[:4]
-    Q, Gx = x_cell.shape[2], x_cell.shape[4]
-    C = rows.shape[1]
-    best = rows.new_full((K, P, Q, C), -torch.inf)
-    which = torch.full((K, P, Q, C), -1, dtype=torch.int32, device=rows.device)
-    with torch.no_grad():
-        for i in range(Gy):
-            for j in range(Gx):
-                index = (y_cell[:, :, :, i, 0] + x_cell[:, :, :, 0, j]).flatten(3)  # (K, P, Q, 4)
-                weight = (y_weight[:, :, :, i, 0] * x_weight[:, :, :, 0, j]).flatten(3)
-                value = (rows[index] * weight[..., None]).sum(3)  # (K, P, Q, C)
-                exists = ((i < y_count) & (j < x_count))[:, None, None, None]
-                better = (value > best) & exists
-                best = value.where(better, best)
-                number = (i * x_count + j).int()[:, None, None, None].expand_as(which)
-                which = number.where(better, which)
-    found = which >= 0
-    point = which.clamp(min=0).long()
-    across = x_count.clamp(min=1)[:, None, None, None]
-    down, right = point // across, point % across  # (K, P, Q, C)
-    out = torch.zeros_like(best)
-    if not (Gy and Gx):
-        return out.permute(0, 3, 1, 2).contiguous(), which.permute(0, 3, 1, 2).contiguous()
-    for corner in range(4):
-        a, b = corner >> 1, corner & 1
-        row = y_cell[:, :, 0, :, 0, a, 0][:, :, None, :].expand(K, P, Q, Gy).gather(3, down)
-        column = x_cell[:, 0, :, 0, :, 0, b][:, None].expand(K, P, Q, Gx).gather(3, right)
-        wy = y_weight[:, :, 0, :, 0, a, 0][:, :, None, :].expand(K, P, Q, Gy).gather(3, down)
-        wx = x_weight[:, 0, :, 0, :, 0, b][:, None].expand(K, P, Q, Gx).gather(3, right)
-        index = (row + column).reshape(-1, C)
-        out = out + torch.gather(rows, 0, index).view_as(out) * (wy * wx * found)
-    return out.permute(0, 3, 1, 2).contiguous(), which.permute(0, 3, 1, 2).contiguous()
+        return largest_gradient(grad_out, ctx.which, ctx.size, *ctx.rest), None, None, None

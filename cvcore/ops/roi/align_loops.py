@@ -3,7 +3,9 @@
 import numpy as np
 from numba import njit
 
-from cvcore.ops.roi.blocks import LANES, Floats, Integers, Plan, pack, transposed, unpack
+from cvcore.ops.roi.blocks import Flags, Floats, Integers, Plan, block_to_rows, pack, rows_to_block, unpack
+from cvcore.ops.threads import Turns, take
+from cvcore.ops.vectors import LANES, load, multiplied_in, store, zeros_like
 
 
 @njit(cache=True, nogil=True)
@@ -42,7 +44,7 @@ def merged(cell: Integers, weight: Floats) -> tuple[Integers, Integers, Floats]:
     return start, cells[:used].copy(), weights[:used].copy()
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True)
 def average(
     features: Floats,
     plan: Plan,
@@ -50,51 +52,50 @@ def average(
     x: tuple[Integers, Integers, Floats],
     out: Floats,
     block: Floats,
-    first: int,
-    stop: int,
+    turns: Turns,
+    bad: Flags,
 ) -> None:
-    """out[k, c, p, q] = sum of wy wx features[c, y, x] over the cells of the bin, for the blocks [first, stop) of channels.
+    """out[k, c, p, q] = sum of wy wx features[c, y, x] over the cells of the bin.
 
     Args:
         features: (N, C, H, W). y, x: :func:`merged`, bin b of RoI k at k bins + b. out: (K, C, P, Q).
-        block: (plan.cells, LANES) to work in.
+        block: (plan.cells, LANES) to work in. turns: see :func:`take`. bad: (1,) becomes true for features that are not finite.
     """
     y_start, y_cell, y_weight = y
     x_start, x_cell, x_weight = x
-    K, C, P, Q = out.shape
-    bins = out.reshape(K, C, P * Q)
-    tile = np.empty((P * Q, LANES), features.dtype)
-    for image in range(len(features)):
+    _, C, P, Q = out.shape
+    cells, bins = block.reshape(-1), out.reshape(-1)
+    tile = np.empty(P * Q * LANES, features.dtype)
+    blocks = (C + LANES - 1) // LANES
+    piece = take(turns)
+    while piece < len(features) * blocks:
+        image, channel = piece // blocks, piece % blocks * LANES
         window = plan.windows[image]
         top, left, width = window[0], window[1], window[3]
-        for b in range(first, stop):
-            channel = b * LANES
-            lanes = min(LANES, C - channel)
-            pack(features, image, channel, lanes, window, block)
-            for index in range(plan.start[image], plan.start[image + 1]):
-                k = plan.rois[index]
-                for p in range(P):
-                    for q in range(Q):
-                        o = p * Q + q
-                        for c in range(lanes):
-                            tile[o, c] = 0
-                        for i in range(y_start[k * P + p], y_start[k * P + p + 1], 2):
-                            row_0, row_1 = (y_cell[i] - top) * width - left, (y_cell[i + 1] - top) * width - left
-                            wy_0, wy_1 = y_weight[i], y_weight[i + 1]
-                            for j in range(x_start[k * Q + q], x_start[k * Q + q + 1], 2):
-                                x_0, x_1, wx_0, wx_1 = x_cell[j], x_cell[j + 1], x_weight[j], x_weight[j + 1]
-                                w_00, w_01, w_10, w_11 = wy_0 * wx_0, wy_0 * wx_1, wy_1 * wx_0, wy_1 * wx_1
-                                for c in range(lanes):
-                                    tile[o, c] += (
-                                        w_00 * block[row_0 + x_0, c]
-                                        + w_01 * block[row_0 + x_1, c]
-                                        + w_10 * block[row_1 + x_0, c]
-                                        + w_11 * block[row_1 + x_1, c]
-                                    )
-                transposed(tile, lanes, bins[k, channel : channel + lanes])
+        lanes = min(LANES, C - channel)
+        if not pack(features, image, channel, lanes, window, block):
+            bad[0] = True
+        for index in range(plan.start[image], plan.start[image + 1]):
+            k = plan.rois[index]
+            for p in range(P):
+                for q in range(Q):
+                    # two sums, so that one addition need not wait for the one before
+                    even, odd = zeros_like(features), zeros_like(features)
+                    for i in range(y_start[k * P + p], y_start[k * P + p + 1], 2):
+                        row_0, row_1 = (y_cell[i] - top) * width - left, (y_cell[i + 1] - top) * width - left
+                        wy_0, wy_1 = y_weight[i], y_weight[i + 1]
+                        for j in range(x_start[k * Q + q], x_start[k * Q + q + 1], 2):
+                            x_0, x_1, wx_0, wx_1 = x_cell[j], x_cell[j + 1], x_weight[j], x_weight[j + 1]
+                            even = multiplied_in(even, wy_0 * wx_0, load(cells, (row_0 + x_0) * LANES))
+                            odd = multiplied_in(odd, wy_0 * wx_1, load(cells, (row_0 + x_1) * LANES))
+                            even = multiplied_in(even, wy_1 * wx_0, load(cells, (row_1 + x_0) * LANES))
+                            odd = multiplied_in(odd, wy_1 * wx_1, load(cells, (row_1 + x_1) * LANES))
+                    store(tile, (p * Q + q) * LANES, multiplied_in(even, features.dtype.type(1), odd))
+            block_to_rows(tile, 0, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
+        piece = take(turns)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True)
 def average_backward(
     grad_out: Floats,
     plan: Plan,
@@ -102,39 +103,38 @@ def average_backward(
     x: tuple[Integers, Integers, Floats],
     grad: Floats,
     block: Floats,
-    first: int,
-    stop: int,
+    turns: Turns,
 ) -> None:
     """The transposed map: grad[c, y, x] = sum of wy wx grad_out[k, c, p, q] over the bins that the cell went into."""
     y_start, y_cell, y_weight = y
     x_start, x_cell, x_weight = x
     _, C, P, Q = grad_out.shape
-    tile = np.empty((P * Q, LANES), grad.dtype)
-    for image in range(len(grad)):
+    cells, bins = block.reshape(-1), grad_out.reshape(-1)
+    tile = np.empty(P * Q * LANES, grad.dtype)
+    blocks = (C + LANES - 1) // LANES
+    piece = take(turns)
+    while piece < len(grad) * blocks:
+        image, channel = piece // blocks, piece % blocks * LANES
         window = plan.windows[image]
         top, left, width = window[0], window[1], window[3]
-        for b in range(first, stop):
-            channel = b * LANES
-            lanes = min(LANES, C - channel)
-            block[: window[2] * width] = 0
-            for index in range(plan.start[image], plan.start[image + 1]):
-                k = plan.rois[index]
-                for c in range(lanes):
-                    for p in range(P):
-                        for q in range(Q):
-                            tile[p * Q + q, c] = grad_out[k, channel + c, p, q]
-                for p in range(P):
-                    for q in range(Q):
-                        for i in range(y_start[k * P + p], y_start[k * P + p + 1]):
-                            row = (y_cell[i] - top) * width - left
-                            for j in range(x_start[k * Q + q], x_start[k * Q + q + 1]):
-                                w = y_weight[i] * x_weight[j]
-                                if w == 0:
-                                    continue
-                                at = row + x_cell[j]
-                                for c in range(lanes):
-                                    block[at, c] += w * tile[p * Q + q, c]
-            unpack(block, image, channel, lanes, window, grad)
+        lanes = min(LANES, C - channel)
+        block[: window[2] * width] = 0
+        for index in range(plan.start[image], plan.start[image + 1]):
+            k = plan.rois[index]
+            rows_to_block(bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes, tile, 0)
+            for p in range(P):
+                for q in range(Q):
+                    value = load(tile, (p * Q + q) * LANES)
+                    for i in range(y_start[k * P + p], y_start[k * P + p + 1]):
+                        row = (y_cell[i] - top) * width - left
+                        for j in range(x_start[k * Q + q], x_start[k * Q + q + 1]):
+                            w = y_weight[i] * x_weight[j]
+                            if w == 0:
+                                continue
+                            at = (row + x_cell[j]) * LANES
+                            store(cells, at, multiplied_in(load(cells, at), w, value))
+        unpack(block, image, channel, lanes, window, grad)
+        piece = take(turns)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -149,8 +149,8 @@ def maximum(
     out: Floats,
     argmax: Integers,
     block: Floats,
-    first: int,
-    stop: int,
+    turns: Turns,
+    bad: Flags,
 ) -> None:
     """The largest sampled value of each bin, and the number of its sampling point, row by row; 0 and -1 without points.
 
@@ -162,42 +162,45 @@ def maximum(
     best = np.empty(LANES, features.dtype)
     value = np.empty(LANES, features.dtype)
     which = np.empty(LANES, np.int32)
-    for image in range(len(features)):
+    blocks = (C + LANES - 1) // LANES
+    piece = take(turns)
+    while piece < len(features) * blocks:
+        image, channel = piece // blocks, piece % blocks * LANES
         window = plan.windows[image]
         top, left, width = window[0], window[1], window[3]
-        for b in range(first, stop):
-            channel = b * LANES
-            lanes = min(LANES, C - channel)
-            pack(features, image, channel, lanes, window, block)
-            for index in range(plan.start[image], plan.start[image + 1]):
-                k = plan.rois[index]
-                points = count[k, 0] * count[k, 1]
-                for p in range(P):
-                    for q in range(Q):
-                        for c in range(lanes):
-                            best[c] = -np.inf if points else 0
-                            which[c] = -1
-                        for i in range(count[k, 0]):
-                            for j in range(count[k, 1]):
+        lanes = min(LANES, C - channel)
+        if not pack(features, image, channel, lanes, window, block):
+            bad[0] = True
+        for index in range(plan.start[image], plan.start[image + 1]):
+            k = plan.rois[index]
+            points = count[k, 0] * count[k, 1]
+            for p in range(P):
+                for q in range(Q):
+                    for c in range(lanes):
+                        best[c] = -np.inf if points else 0
+                        which[c] = -1
+                    for i in range(count[k, 0]):
+                        for j in range(count[k, 1]):
+                            for c in range(lanes):
+                                value[c] = 0
+                            for corner in range(4):
+                                wy, wx = y_weight[k, p, i, corner >> 1], x_weight[k, q, j, corner & 1]
+                                w = wy * wx
+                                if w == 0:
+                                    continue
+                                row = (y_cell[k, p, i, corner >> 1] - top) * width
+                                at = row + x_cell[k, q, j, corner & 1] - left
                                 for c in range(lanes):
-                                    value[c] = 0
-                                for corner in range(4):
-                                    wy, wx = y_weight[k, p, i, corner >> 1], x_weight[k, q, j, corner & 1]
-                                    w = wy * wx
-                                    if w == 0:
-                                        continue
-                                    row = (y_cell[k, p, i, corner >> 1] - top) * width
-                                    at = row + x_cell[k, q, j, corner & 1] - left
-                                    for c in range(lanes):
-                                        value[c] += w * block[at, c]
-                                number = np.int32(i * count[k, 1] + j)
-                                for c in range(lanes):
-                                    better = value[c] > best[c]
-                                    best[c] = value[c] if better else best[c]
-                                    which[c] = number if better else which[c]
-                        for c in range(lanes):
-                            out[k, channel + c, p, q] = best[c]
-                            argmax[k, channel + c, p, q] = which[c]
+                                    value[c] += w * block[at, c]
+                            number = np.int32(i * count[k, 1] + j)
+                            for c in range(lanes):
+                                better = value[c] > best[c]
+                                best[c] = value[c] if better else best[c]
+                                which[c] = number if better else which[c]
+                    for c in range(lanes):
+                        out[k, channel + c, p, q] = best[c]
+                        argmax[k, channel + c, p, q] = which[c]
+        piece = take(turns)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -212,32 +215,33 @@ def maximum_backward(
     x_weight: Floats,
     grad: Floats,
     block: Floats,
-    first: int,
-    stop: int,
+    turns: Turns,
 ) -> None:
     """Each gradient to the four cells of the sampling point that was the largest."""
     _, C, P, Q = grad_out.shape
-    for image in range(len(grad)):
+    blocks = (C + LANES - 1) // LANES
+    piece = take(turns)
+    while piece < len(grad) * blocks:
+        image, channel = piece // blocks, piece % blocks * LANES
         window = plan.windows[image]
         top, left, width = window[0], window[1], window[3]
-        for b in range(first, stop):
-            channel = b * LANES
-            lanes = min(LANES, C - channel)
-            block[: window[2] * width] = 0
-            for index in range(plan.start[image], plan.start[image + 1]):
-                k = plan.rois[index]
-                for c in range(lanes):
-                    for p in range(P):
-                        for q in range(Q):
-                            number = argmax[k, channel + c, p, q]
-                            if number < 0:
+        lanes = min(LANES, C - channel)
+        block[: window[2] * width] = 0
+        for index in range(plan.start[image], plan.start[image + 1]):
+            k = plan.rois[index]
+            for c in range(lanes):
+                for p in range(P):
+                    for q in range(Q):
+                        number = argmax[k, channel + c, p, q]
+                        if number < 0:
+                            continue
+                        i, j = number // count[k, 1], number % count[k, 1]
+                        for corner in range(4):
+                            w = y_weight[k, p, i, corner >> 1] * x_weight[k, q, j, corner & 1]
+                            if w == 0:
                                 continue
-                            i, j = number // count[k, 1], number % count[k, 1]
-                            for corner in range(4):
-                                w = y_weight[k, p, i, corner >> 1] * x_weight[k, q, j, corner & 1]
-                                if w == 0:
-                                    continue
-                                row = (y_cell[k, p, i, corner >> 1] - top) * width
-                                at = row + x_cell[k, q, j, corner & 1] - left
-                                block[at, c] += w * grad_out[k, channel + c, p, q]
-            unpack(block, image, channel, lanes, window, grad)
+                            row = (y_cell[k, p, i, corner >> 1] - top) * width
+                            at = row + x_cell[k, q, j, corner & 1] - left
+                            block[at, c] += w * grad_out[k, channel + c, p, q]
+        unpack(block, image, channel, lanes, window, grad)
+        piece = take(turns)

@@ -2,14 +2,13 @@
 
 The operators want the channels of a cell side by side, so that one weight multiplies many of them in one instruction, and features
 come plane by plane. Turning the whole map round costs more than the operator. So the part that RoIs reach is copied 16 channels at
-a time into a block (cells, 16) of a few megabytes, which stays in the cache while all RoIs read it.
+a time into a block (cells, 16) of a few megabytes, which stays in the cache while all RoIs read it. On its way each number is looked
+at, since memory is what limits a look at the features beforehand.
 
-The loops over ``lanes`` run to a number known only at run time on purpose: told it is 16, LLVM unrolls them into single numbers.
+A piece of work for a thread is a block of channels of a picture: piece ``image * blocks + block``.
 """
 
-import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,61 +18,108 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cvcore.ops import threads, vectors
 from cvcore.ops.compiling import forget_stale
+from cvcore.ops.vectors import LANES, multiplied_in, store, turn, zeros_like
 
-forget_stale(Path(__file__).parent)
+forget_stale(Path(__file__).parent, threads.__file__, vectors.__file__)
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
-
-LANES = 16
-"""Channels in a block: a cell is one cache line of float32, and the blocks of two threads fit the last cache together."""
-SMALL = 200_000
-"""Below this many multiplications a second thread costs more than it saves."""
+Flags = NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
-def pack(features: Floats, image: int, channel: int, lanes: int, window: Integers, block: Floats) -> None:
-    """Copy the window (top, left, height, width) of some channels of a picture into ``block`` (cells, LANES)."""
+def finite(values: Floats, first: int, stop: int) -> bool:
+    """Whether values[first:stop] of (n,) hold neither NaN nor infinite ones."""
+    bad = False
+    for i in range(first, stop):
+        bad |= not abs(values[i]) < np.inf
+    return not bad
+
+
+@njit(cache=True, nogil=True)
+def rows_to_block(source: Floats, start: int, stride: int, count: int, lanes: int, block: Floats, place: int) -> bool:
+    """Copy ``count`` numbers of each of ``lanes`` rows, ``stride`` apart, side by side: number x of row c to place + 16 x + c.
+
+    Lanes beyond become 0.
+
+    Returns:
+        Whether all were finite.
+    """
+    if lanes == LANES and count >= LANES:
+        seen, one = zeros_like(source), source.dtype.type(1)
+        for x in range(0, count, LANES):
+            x = min(x, count - LANES)  # the last ones once more, rather than fewer of them
+            seen = multiplied_in(seen, one, turn(source, start + x, stride, block, place + x * LANES, LANES))
+        room = np.empty(LANES, source.dtype)
+        store(room, 0, seen)
+        return finite(room, 0, LANES)
+    fine = True
+    for c in range(lanes):
+        fine &= finite(source, start + c * stride, start + c * stride + count)
+    for x in range(count):
+        for c in range(LANES):
+            block[place + x * LANES + c] = source[start + c * stride + x] if c < lanes else 0
+    return fine
+
+
+@njit(cache=True, nogil=True)
+def block_to_rows(block: Floats, place: int, target: Floats, start: int, stride: int, count: int, lanes: int) -> None:
+    """The way back of :func:`rows_to_block`."""
+    if lanes == LANES and count >= LANES:
+        for x in range(0, count, LANES):
+            x = min(x, count - LANES)
+            turn(block, place + x * LANES, LANES, target, start + x, stride)
+        return
+    for c in range(lanes):
+        for x in range(count):
+            target[start + c * stride + x] = block[place + x * LANES + c]
+
+
+@njit(cache=True, nogil=True)
+def pack(features: Floats, image: int, channel: int, lanes: int, window: Integers, block: Floats) -> bool:
+    """Copy the window (top, left, height, width) of some channels of a picture into ``block`` (cells, LANES).
+
+    Returns:
+        Whether these channels are finite, outside of the window too.
+    """
+    _, C, H, W = features.shape
     top, left, height, width = window[0], window[1], window[2], window[3]
-    eights = lanes - lanes % 8
-    for y in range(height):
-        row = features[image, channel : channel + lanes, top + y, left : left + width]
-        cells = block[y * width : (y + 1) * width]
-        for c in range(0, eights, 8):  # eight planes at a time, so that eight stores become one
-            for x in range(width):
-                v0, v1, v2, v3 = row[c, x], row[c + 1, x], row[c + 2, x], row[c + 3, x]
-                v4, v5, v6, v7 = row[c + 4, x], row[c + 5, x], row[c + 6, x], row[c + 7, x]
-                cells[x, c], cells[x, c + 1], cells[x, c + 2], cells[x, c + 3] = v0, v1, v2, v3
-                cells[x, c + 4], cells[x, c + 5], cells[x, c + 6], cells[x, c + 7] = v4, v5, v6, v7
-        for c in range(eights, lanes):
-            for x in range(width):
-                cells[x, c] = row[c, x]
+    source, target = features.reshape(-1), block.reshape(-1)
+    start, plane = (image * C + channel) * H * W, H * W
+    fine = True
+    if width == W:
+        fine &= rows_to_block(source, start + top * W, plane, height * W, lanes, target, 0)
+    else:
+        for y in range(height):
+            at = start + (top + y) * W + left
+            fine &= rows_to_block(source, at, plane, width, lanes, target, y * width * LANES)
+    for c in range(lanes):
+        first = start + c * plane
+        if width < W:
+            for y in range(top, top + height):
+                fine &= finite(source, first + y * W, first + y * W + left)
+                fine &= finite(source, first + y * W + left + width, first + (y + 1) * W)
+        fine &= finite(source, first, first + top * W)
+        fine &= finite(source, first + (top + height) * W, first + plane)
+    return fine
 
 
 @njit(cache=True, nogil=True)
 def unpack(block: Floats, image: int, channel: int, lanes: int, window: Integers, features: Floats) -> None:
     """The way back of :func:`pack`; 0 outside the window."""
+    _, C, H, W = features.shape
     top, left, height, width = window[0], window[1], window[2], window[3]
-    eights = lanes - lanes % 8
-    for y in range(features.shape[2]):
-        row = features[image, channel : channel + lanes, y]
-        if y < top or y >= top + height:
-            row[:] = 0
-            continue
-        row[:, :left] = 0
-        row[:, left + width :] = 0
-        inside = row[:, left : left + width]
-        cells = block[(y - top) * width : (y - top + 1) * width]
-        for c in range(0, eights, 8):
-            for x in range(width):
-                v0, v1, v2, v3 = cells[x, c], cells[x, c + 1], cells[x, c + 2], cells[x, c + 3]
-                v4, v5, v6, v7 = cells[x, c + 4], cells[x, c + 5], cells[x, c + 6], cells[x, c + 7]
-                inside[c, x], inside[c + 1, x], inside[c + 2, x], inside[c + 3, x] = v0, v1, v2, v3
-                inside[c + 4, x], inside[c + 5, x], inside[c + 6, x], inside[c + 7, x] = v4, v5, v6, v7
-        for c in range(eights, lanes):
-            for x in range(width):
-                inside[c, x] = cells[x, c]
+    for c in range(lanes):
+        features[image, channel + c, :top] = 0
+        features[image, channel + c, top + height :] = 0
+        features[image, channel + c, top : top + height, :left] = 0
+        features[image, channel + c, top : top + height, left + width :] = 0
+    source, target = block.reshape(-1), features.reshape(-1)
+    for y in range(height):
+        at = ((image * C + channel) * H + top + y) * W + left
+        block_to_rows(source, y * width * LANES, target, at, H * W, width, lanes)
 
 
 @njit(cache=True, nogil=True)
@@ -82,16 +128,6 @@ def transposed(tile: NDArray[Any], lanes: int, out: NDArray[Any]) -> None:
     for c in range(lanes):
         for o in range(len(tile)):
             out[c, o] = tile[o, c]
-
-
-@njit(cache=True, nogil=True)
-def largest_bits(bits: NDArray[Any], mask: Any) -> Any:
-    """The largest of these integers after masking."""
-    top = bits[0] & mask
-    for i in range(len(bits)):
-        value = bits[i] & mask
-        top = value if value > top else top
-    return top
 
 
 class Plan(NamedTuple):
@@ -119,29 +155,6 @@ def plan(
     return Plan(order, start.astype(np.int64), windows, max(1, int((windows[:, 2] * windows[:, 3]).max(initial=0))))
 
 
-def all_finite(values: Tensor) -> bool:
-    """Whether a CPU tensor of float32 or float64 has neither NaN nor infinite values.
-
-    In our own threads: those of torch go on turning for some milliseconds after their work is done, in the way of ours.
-    """
-    flat = values.detach().contiguous().view(-1).numpy()
-    if not len(flat):
-        return True
-    # without its sign, a number's bits grow with it, infinity above all numbers, NaN above infinity
-    kind = np.int32 if flat.itemsize == 4 else np.int64
-    bits, mask, infinity = flat.view(kind), np.iinfo(kind).max, np.array(np.inf, flat.dtype).view(kind)
-    parts = 16
-    tops = np.empty(parts, kind)
-
-    def look(first: int, stop: int) -> None:
-        for part in range(first, stop):
-            piece = bits[len(bits) * part // parts : len(bits) * (part + 1) // parts]
-            tops[part] = largest_bits(piece, kind(mask)) if len(piece) else 0
-
-    in_threads(look, parts, len(flat))
-    return bool(tops.max() < infinity)
-
-
 def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """An uninitialised CPU tensor; from numpy, which asks the system for large pages, so that filling it costs half."""
     kind = torch.empty(0, dtype=dtype or like.dtype).numpy().dtype
@@ -153,16 +166,12 @@ def workspace(plan: Plan, like: Floats) -> Floats:
     return np.empty((plan.cells, LANES), like.dtype)
 
 
-def in_threads(work: Callable[[int, int], None], blocks: int, cost: float) -> None:
-    """Share blocks 0, 1, ... between as many threads as torch has, each calling ``work(first, stop)``.
+def blocks_of(channels: int) -> int:
+    """In how many blocks these channels come."""
+    return -(-channels // LANES)
 
-    The loops let go of Python's lock. Plain threads rather than numba's, whose pools do not survive a fork or a second caller.
-    """
-    threads = 1 if cost < SMALL else min(torch.get_num_threads(), blocks, os.cpu_count() or 1)
-    bounds = [blocks * i // max(threads, 1) for i in range(threads + 1)]
-    others = [threading.Thread(target=work, args=bounds[i : i + 2], daemon=True) for i in range(1, threads)]
-    for thread in others:
-        thread.start()
-    work(bounds[0], bounds[1])
-    for thread in others:
-        thread.join()
+
+def refuse(bad: Flags) -> None:
+    """Raise ValueError if a loop met NaN or infinite values in the features."""
+    if bad[0]:
+        raise ValueError("input must be finite, but holds NaN or infinite values")

@@ -9,14 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from cvcore.ops.roi.blocks import LANES, Plan, empty, in_threads, plan, workspace
+from cvcore.ops.capture import captured
+from cvcore.ops.roi import on_device
+from cvcore.ops.roi.blocks import Plan, blocks_of, empty, plan, refuse, workspace
 from cvcore.ops.roi.pool_loops import largest, pooled, pooled_backward
-from cvcore.ops.roi.regions import Contribution, QuantisedAxis, check_arguments, quantised_axis
+from cvcore.ops.roi.regions import Contribution, QuantisedAxis, bins_of, check_arguments, listed, quantised_axis
+from cvcore.ops.threads import has_loops, in_threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,19 +74,23 @@ def roi_pool(
     Raises:
         ValueError: shapes, NaN or infinite values, or an argument out of range.
     """
+    if captured(input, boxes if isinstance(boxes, Tensor) else None):
+        out: Tensor = torch.ops.cvcore.roi_pool(input, listed(boxes, input), bins_of(output_size), spatial_scale)[0]
+        return out
     features, rois, (P, Q) = check_arguments(input, boxes, output_size, spatial_scale)
-    if features.device.type != "cpu" or (features.requires_grad and torch.is_grad_enabled()):
+    if not has_loops(features) or (features.requires_grad and torch.is_grad_enabled()):
         return _traced(features, rois, (P, Q), spatial_scale).out.to(input.dtype)
     y = quantised_axis(rois[:, 2], rois[:, 4], P, features.shape[2], spatial_scale)
     x = quantised_axis(rois[:, 1], rois[:, 3], Q, features.shape[3], spatial_scale)
     out = empty((len(rois), features.shape[1], P, Q), features)
     where, bins, cost = _plan(features, rois[:, 0].long(), y, x)
-    source, target = features.detach().contiguous().numpy(), out.numpy()
+    source, target, bad = features.detach().contiguous().numpy(), out.numpy(), np.zeros(1, np.bool_)
     in_threads(
-        lambda a, b: largest(source, where, *bins, target, workspace(where, target), a, b),
-        -(-features.shape[1] // LANES),
+        lambda turns: largest(source, where, *bins, target, workspace(where, target), turns, bad),
+        len(features) * blocks_of(features.shape[1]),
         cost,
     )
+    refuse(bad)
     return out.to(input.dtype)
 
 
@@ -100,8 +108,9 @@ def _traced(features: Tensor, rois: Tensor, size: tuple[int, int], spatial_scale
     y = quantised_axis(rois[:, 2], rois[:, 4], P, H, spatial_scale)
     x = quantised_axis(rois[:, 1], rois[:, 3], Q, W, spatial_scale)
     image = rois[:, 0].long()
-    if features.device.type != "cpu":
-        out, argmax = gathered(features, image, y, x)
+    if not has_loops(features):
+        argmax = on_device.largest_cells(features, image, y, x)
+        out = on_device.at_cells(features, image, argmax)
     else:
         out, argmax = _Pool.apply(features, image, y, x)
     return RoIPoolTrace(out, rois, y, x, argmax, (H, W), spatial_scale)
@@ -135,57 +144,54 @@ def _plan(
     return plan(image.numpy(), len(features), *(t.numpy() for t in ends)), bins, cost
 
 
+def cells_and_values(
+    features: Tensor, image: Tensor, y: QuantisedAxis, x: QuantisedAxis
+) -> tuple[Tensor, Tensor, Plan, float]:
+    """The largest values of the bins on the CPU, their cells, and what the way back needs."""
+    N, C = features.shape[:2]
+    where, bins, cost = _plan(features, image, y, x)
+    out = empty((len(image), C, y.first.shape[1], x.first.shape[1]), features)
+    argmax = empty(out.shape, features, torch.int32)
+    source, bad = features.detach().contiguous().numpy(), np.zeros(1, np.bool_)
+    target, which = out.numpy(), argmax.numpy()
+    in_threads(
+        lambda turns: pooled(source, where, *bins, target, which, workspace(where, target), turns, bad),
+        N * blocks_of(C),
+        cost,
+    )
+    refuse(bad)
+    return out, argmax, where, cost
+
+
+def to_cells(grad_out: Tensor, argmax: Tensor, size: Sequence[int], where: Plan, cost: float) -> Tensor:
+    """The gradient of features (N, C, H, W) of this size on the CPU."""
+    grad = grad_out.new_zeros(tuple(size))
+    source, which, target = grad_out.contiguous().numpy(), argmax.contiguous().numpy(), grad.numpy()
+    in_threads(lambda turns: pooled_backward(source, which, where, target, turns), size[0] * size[1], cost)
+    return grad
+
+
+def gradient(grad_out: Tensor, boxes: Tensor, argmax: Tensor, size: Sequence[int]) -> Tensor:
+    """The gradient of features (N, C, H, W) of this size from that of the output, whose cells ``argmax`` tells."""
+    wide = grad_out if grad_out.dtype in (torch.float32, torch.float64) else grad_out.float()
+    image = boxes.detach()[:, 0].long()
+    if not has_loops(wide):
+        grad = on_device.at_cells_gradient(wide, size, image, argmax)
+    else:
+        nowhere = np.zeros(len(image), np.int64)  # the way back needs no windows
+        grad = to_cells(wide, argmax, size, plan(image.numpy(), size[0], *(nowhere,) * 4), 4.0 * wide.numel())
+    return grad.to(grad_out.dtype)
+
+
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, image: Tensor, y: QuantisedAxis, x: QuantisedAxis) -> tuple[Tensor, Tensor]:
-        C = features.shape[1]
-        where, bins, cost = _plan(features, image, y, x)
-        out = empty((len(image), C, y.first.shape[1], x.first.shape[1]), features)
-        argmax = empty(out.shape, features, torch.int32)
-        source, target, which = features.detach().contiguous().numpy(), out.numpy(), argmax.numpy()
-        in_threads(
-            lambda a, b: pooled(source, where, *bins, target, which, workspace(where, target), a, b),
-            -(-C // LANES),
-            cost,
-        )
-        ctx.size, ctx.cost, ctx.where, ctx.which = features.shape, cost, where, which
-        ctx.mark_non_differentiable(argmax)
-        return out, argmax
+        out, ctx.which, *ctx.rest = cells_and_values(features, image, y, x)
+        ctx.size = features.shape
+        ctx.mark_non_differentiable(ctx.which)
+        return out, ctx.which
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        grad = grad_out.new_zeros(ctx.size)
-        source, target = grad_out.contiguous().numpy(), grad.numpy()
-        blocks = -(-ctx.size[1] // LANES)
-        in_threads(lambda a, b: pooled_backward(source, ctx.which, ctx.where, target, a, b), blocks, ctx.cost)
-        return grad, None, None, None
-
-
-def gathered(features: Tensor, image: Tensor, y: QuantisedAxis, x: QuantisedAxis) -> tuple[Tensor, Tensor]:
-    """The same in plain tensor operations, for other devices: one cell of every bin at a time.
-
-    The host waits once, to know the size of the largest bin.
-    """
-    N, C, H, W = features.shape
-    K, P = y.first.shape
-    Q = x.first.shape[1]
-    rows = features.permute(0, 2, 3, 1).reshape(N * H * W, C)
-    height, width = y.stop - y.first, x.stop - x.first
-    largest = torch.stack((height.amax(), width.amax())).clamp(min=0).tolist() if K else (0, 0)
-    best = rows.new_full((K, P, Q, C), -torch.inf)
-    which = torch.full((K, P, Q, C), -1, dtype=torch.int32, device=rows.device)
-    start = (image * (H * W))[:, None, None]
-    with torch.no_grad():
-        for i in range(largest[0]):
-            for j in range(largest[1]):
-                exists = (i < height)[:, :, None] & (j < width)[:, None, :]  # (K, P, Q)
-                cell = ((y.first + i).clamp(max=H - 1) * W)[:, :, None] + (x.first + j).clamp(max=W - 1)[:, None, :]
-                value = rows[start + cell]  # (K, P, Q, C)
-                better = (value > best) & exists[..., None]
-                best = value.where(better, best)
-                which = cell.int()[..., None].where(better, which)
-    found = which >= 0
-    index = start[..., None] + which.clamp(min=0).long()
-    out = torch.gather(rows, 0, index.reshape(-1, C)).view(K, P, Q, C) * found
-    return out.permute(0, 3, 1, 2).contiguous(), which.permute(0, 3, 1, 2).contiguous()
+        return to_cells(grad_out, ctx.which, ctx.size, *ctx.rest), None, None, None

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from cvcore.ops.boxes import check_finite, values_are_checked
-from cvcore.ops.roi.blocks import all_finite
 
 FAR = 2.0**40
 """Cells farther away than this are all one; no picture is near that size."""
@@ -16,7 +15,7 @@ FAR = 2.0**40
 def check_arguments(
     features: Tensor, boxes: Tensor | Sequence[Tensor], output_size: int | Sequence[int], spatial_scale: float
 ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-    """Check what both operators take.
+    """Check what both operators take, but for NaN and infinite features on the CPU.
 
     Returns:
         features (N, C, H, W), half precision widened to float32; rois (K, 5) of the same precision; (height, width).
@@ -24,38 +23,48 @@ def check_arguments(
     Raises:
         ValueError: one of them is wrong.
     """
-    if features.dim() != 4 or not features.is_floating_point() or 0 in features.shape[1:]:
-        raise ValueError(f"input must be real numbers (N, C, H, W), not {tuple(features.shape)} {features.dtype}")
-    if features.device.type != "cpu" or features.dtype not in (torch.float32, torch.float64):
+    boxes = listed(boxes, features)
+    check_shapes(features, boxes)
+    if features.device.type != "cpu":  # where the loops look at each number anyway
         check_finite(features, "input")
-    elif not all_finite(features):
-        raise ValueError("input must be finite, but holds NaN or infinite values")
     if not 0 < spatial_scale < float("inf"):
         raise ValueError(f"spatial_scale must be above 0, not {spatial_scale}")
-    size = (output_size, output_size) if isinstance(output_size, int) else tuple(int(n) for n in output_size)
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"output_size must be one or two numbers of at least 1, not {output_size}")
+    size = bins_of(output_size)
     if features.dtype not in (torch.float32, torch.float64):
         features = features.float()
-    rois = as_rois(boxes, features)
+    check_finite(boxes, "boxes")
+    rois = boxes.detach().to(features)
     if values_are_checked(rois):
         image = rois[:, 0]
         if bool(((image < 0) | (image >= len(features)) | (image != image.floor())).any()):
             raise ValueError(f"the first number of a RoI is its picture, a whole number from 0 to {len(features) - 1}")
-    return features, rois, (size[0], size[1])
+    return features, rois, size
 
 
-def as_rois(boxes: Tensor | Sequence[Tensor], features: Tensor) -> Tensor:
-    """(K, 5) (picture, x1, y1, x2, y2) in the precision and on the device of the features."""
-    if not isinstance(boxes, Tensor):
-        if len(boxes) > len(features) or any(b.dim() != 2 or b.shape[1] != 4 for b in boxes):
-            raise ValueError("boxes in a list must have shape (L, 4), one tensor a picture")
-        parts = [torch.cat((b.new_full((len(b), 1), i), b), 1) for i, b in enumerate(boxes)]
-        boxes = torch.cat(parts) if parts else features.new_zeros((0, 5))
+def bins_of(output_size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width; ValueError unless these are one or two numbers of at least 1."""
+    size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"output_size must be one or two numbers of at least 1, not {output_size}")
+    return size[0], size[1]
+
+
+def check_shapes(features: Tensor, boxes: Tensor) -> None:
+    """ValueError unless these are (N, C, H, W) of real numbers and (K, 5)."""
+    if features.dim() != 4 or not features.is_floating_point() or 0 in features.shape[1:]:
+        raise ValueError(f"input must be real numbers (N, C, H, W), not {tuple(features.shape)} {features.dtype}")
     if boxes.dim() != 2 or boxes.shape[1] != 5:
         raise ValueError(f"boxes must have shape (K, 5), the picture and x1, y1, x2, y2, not {tuple(boxes.shape)}")
-    check_finite(boxes, "boxes")
-    return boxes.detach().to(features)
+
+
+def listed(boxes: Tensor | Sequence[Tensor], features: Tensor) -> Tensor:
+    """Boxes as one tensor, which should be (K, 5): the picture, x1, y1, x2, y2."""
+    if isinstance(boxes, Tensor):
+        return boxes
+    if len(boxes) > features.shape[0] or any(b.dim() != 2 or b.shape[1] != 4 for b in boxes):
+        raise ValueError("boxes in a list must have shape (L, 4), one tensor a picture")
+    parts = [torch.cat((b.new_full((b.shape[0], 1), i), b), 1) for i, b in enumerate(boxes)]
+    return torch.cat(parts) if parts else features.new_zeros((0, 5))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
