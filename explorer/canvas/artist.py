@@ -1,6 +1,7 @@
 """What draws one mark: kept from frame to frame, given the newest mark, asked to paint."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -81,6 +82,16 @@ class Artist(Generic[M]):
 
     def recolour(self, colormap: Colormap | None) -> None:
         """Another colour map than the mark's; None goes back."""
+
+
+@contextmanager
+def saved(painter: QPainter) -> Iterator[None]:
+    """What is set on the painter inside is set back after, also after an error."""
+    painter.save()
+    try:
+        yield
+    finally:
+        painter.restore()
 
 
 def colour_of(colours: Colours, index: int) -> Colour:

@@ -14,6 +14,9 @@ Range = tuple[float, float]
 SLACK = 0.55
 """The range shrinks only when the data fills less than this part of it; live charts would tremble otherwise."""
 
+LEAST, MOST = 1e-290, 1e300
+"""Of a range, so that places in it can be reckoned with."""
+
 
 def _cover(artists: Sequence[Artist[Any]], which: int, log: bool) -> Range | None:
     """The least range of one axis around all marks, as the axis counts (logarithms on a logarithmic one)."""
@@ -58,10 +61,11 @@ def chart_range(
     for which, axis in enumerate(axes):
         found = _cover(artists, which, axis.log)
         low, high = found or (0.0, 1.0)
+        low, high = max(low, -MOST), min(high, MOST)
         ground = _grounded(artists, which)
-        if high - low <= max(abs(low), abs(high)) * 1e-9:
+        if high - low <= max(max(abs(low), abs(high)) * 1e-9, LEAST):
             # A single value stands in the middle of a range of its own size.
-            room = abs(low) / 2 or 0.5
+            room = abs(low) / 2 if abs(low) > LEAST else 0.5
             low, high = (low, high + room) if ground and low >= 0 else (low - room, high + room)
         pad = 0.05 * (high - low)
         tight = _tight(artists, which)

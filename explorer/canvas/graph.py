@@ -75,7 +75,6 @@ class GraphArtist(Artist[Graph]):
         self._paper.paint(painter, at)
 
     def _draw(self, painter: QPainter, at: Projection) -> None:
-        painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for index in sorted(self.mark.frames):
             self._draw_frame(painter, at, index)
@@ -85,7 +84,6 @@ class GraphArtist(Artist[Graph]):
                 self._draw_box(painter, at, index)
         self._draw_labels(painter, at)
         self._draw_meanings(painter, at)
-        painter.restore()
 
     def _rect(self, at: Projection, index: int) -> QRectF:
         x0, y0, x1, y1 = (float(v) for v in self.mark.boxes[index])
@@ -240,7 +238,6 @@ class GraphArtist(Artist[Graph]):
     def light(self, painter: QPainter, at: Projection, index: int) -> None:
         """A box with the lines that come to it and leave it, or one line."""
         count = len(self.mark.boxes)
-        painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         accent = QColor(at.theme.accent)
         if 0 <= index < count:
@@ -252,7 +249,6 @@ class GraphArtist(Artist[Graph]):
             painter.drawRoundedRect(self._rect(at, index), CORNER * at.sx, CORNER * at.sx)
         elif count <= index < count + len(self.mark.lines):
             self._draw_lines(painter, at, [index - count], accent, 2.4)
-        painter.restore()
 
     def hit(self, x: float, y: float, at: Projection) -> Hit | None:
         """A box, a line near by, or the innermost frame around the place."""

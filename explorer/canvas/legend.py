@@ -7,7 +7,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from explorer.canvas.artist import Legend
+from explorer.canvas.artist import Legend, saved
 from explorer.canvas.colormaps import colours
 from explorer.canvas.numbers import number, titled
 from explorer.i18n import tr
@@ -57,11 +57,10 @@ def draw_legend(painter: QPainter, rect: QRectF, legend: Legend, theme: Theme, f
     image = QImage(ramp.data, 256, 1, 768, QImage.Format.Format_RGB888).copy()
     clip = QPainterPath()
     clip.addRoundedRect(strip, thick / 3, thick / 3)
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setClipPath(clip, Qt.ClipOperation.IntersectClip)
-    painter.drawImage(strip, image)
-    painter.restore()
+    with saved(painter):
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipPath(clip, Qt.ClipOperation.IntersectClip)
+        painter.drawImage(strip, image)
     x += bar + gap
     write(metrics.elidedText(high, Qt.TextElideMode.ElideRight, max(0.0, rect.right() - x - lock)), theme.muted)
     if lock:
@@ -71,19 +70,20 @@ def draw_legend(painter: QPainter, rect: QRectF, legend: Legend, theme: Theme, f
 
 
 def _padlock(painter: QPainter, rect: QRectF, colour: QColor) -> None:
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    body = QRectF(rect.left() + rect.width() * 0.18, rect.center().y() - 1, rect.width() * 0.64, rect.height() * 0.5)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour)
-    painter.drawRoundedRect(body, 1.5, 1.5)
-    painter.setPen(QPen(colour, 1.5))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    bow = QRectF(rect.left() + rect.width() * 0.3, rect.top() + 1, rect.width() * 0.4, rect.height() * 0.7)
-    painter.drawArc(bow, 0, 180 * 16)
-    painter.drawLine(QPointF(bow.left(), bow.center().y()), QPointF(bow.left(), body.top()))
-    painter.drawLine(QPointF(bow.right(), bow.center().y()), QPointF(bow.right(), body.top()))
-    painter.restore()
+    with saved(painter):
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        body = QRectF(
+            rect.left() + rect.width() * 0.18, rect.center().y() - 1, rect.width() * 0.64, rect.height() * 0.5
+        )
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawRoundedRect(body, 1.5, 1.5)
+        painter.setPen(QPen(colour, 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        bow = QRectF(rect.left() + rect.width() * 0.3, rect.top() + 1, rect.width() * 0.4, rect.height() * 0.7)
+        painter.drawArc(bow, 0, 180 * 16)
+        painter.drawLine(QPointF(bow.left(), bow.center().y()), QPointF(bow.left(), body.top()))
+        painter.drawLine(QPointF(bow.right(), bow.center().y()), QPointF(bow.right(), body.top()))
 
 
 class LegendBar(QWidget):
@@ -131,9 +131,8 @@ class LegendBar(QWidget):
             self.toggled.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self.theme.surface))
-        if self.legend is not None:
-            rect = QRectF(self.rect()).adjusted(8, 0, -8, 0)
-            draw_legend(painter, rect, self.legend, self.theme, self.label_font())
-        painter.end()
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(self.theme.surface))
+            if self.legend is not None:
+                rect = QRectF(self.rect()).adjusted(8, 0, -8, 0)
+                draw_legend(painter, rect, self.legend, self.theme, self.label_font())

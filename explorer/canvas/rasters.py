@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QRectF, QSize
 from PySide6.QtGui import QImage, QPainter, QTransform
 
 from explorer.canvas import resample
-from explorer.canvas.artist import Artist, Hit, Legend
+from explorer.canvas.artist import Artist, Hit, Legend, saved
 from explorer.canvas.colormaps import colour_table, ends, levels, table, value_range
 from explorer.canvas.numbers import quantity
 from explorer.canvas.projection import Projection
@@ -71,20 +71,18 @@ class Paper:
         size = QSize(int(np.ceil(area.right)) - left, int(np.ceil(area.bottom)) - top)
         image = QImage(size, QImage.Format.Format_ARGB32_Premultiplied)
         image.fill(0)
-        painter = QPainter(image)
-        painter.setWorldTransform(at.device * QTransform.fromTranslate(-left, -top))
-        draw(painter)
-        painter.end()
+        with QPainter(image) as painter:
+            painter.setWorldTransform(at.device * QTransform.fromTranslate(-left, -top))
+            draw(painter)
         self._image, self._buffer, self._where = image, None, QPoint(left, top)
 
     def paint(self, painter: QPainter, at: Projection) -> None:
         """Copies it to the device, pixel on pixel."""
         if self._image is None:
             return
-        painter.save()
-        painter.setWorldTransform(at.device.inverted()[0])
-        painter.drawImage(self._where, self._image)
-        painter.restore()
+        with saved(painter):
+            painter.setWorldTransform(at.device.inverted()[0])
+            painter.drawImage(self._where, self._image)
 
 
 def draw_cells(painter: QPainter, rect: QRectF, pixels: NDArray[np.uint32], side: int = VECTOR_CELLS) -> None:

@@ -1,16 +1,30 @@
 """A canvas, or a figure without any window, as PNG or SVG: drawn anew, so that size and scale are free and words stay words."""
 
+import math
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from xml.sax.saxutils import escape
 
-from PySide6.QtCore import QBuffer, QIODevice, QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import (
+    QBuffer,
+    QIODevice,
+    QMessageLogContext,
+    QPoint,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QImageWriter, QPainter, QPen, QPicture
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QApplication, QWidget
 
-from explorer.canvas.artist import Legend
+from explorer.canvas.artist import Legend, saved
 from explorer.canvas.canvas import Canvas
 from explorer.canvas.legend import draw_legend
 from explorer.canvas.numbers import titled
@@ -22,6 +36,12 @@ from explorer.widgets.theme import Theme, apply_theme, load_fonts
 _application: list[QApplication] = []
 """Keeps the application alive that a headless export makes."""
 
+NOT_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML may hold, https://www.w3.org/TR/xml/#charsets ; one in the name of a class, and no program opens the drawing."""
+
+ROUNDS = 4
+"""Attempts at room enough for a figure that is to be drawn very small: narrower notes are higher."""
+
 Draw = Callable[[QPainter], None]
 
 
@@ -29,11 +49,19 @@ def render_png(figure: Figure, size: tuple[int, int], theme: Theme, scale: float
     """Draws a figure without a window.
 
     Args:
-        size: (width, height) of the drawing in logical pixels.
+        size: (width, height) of the drawing in logical pixels. What needs more room is drawn smaller.
         scale: device pixels per logical one.
     """
     with hidden_canvas(figure, size, theme) as canvas:
-        return canvas_image(canvas, scale=scale)
+        wide, high = (max(1, round(side * scale)) for side in size)
+        area = _area(canvas, None)
+        return canvas_image(canvas, scale=max(wide / area.width(), high / area.height())).copy(0, 0, wide, high)
+
+
+def render_svg(figure: Figure, size: tuple[int, int], theme: Theme) -> bytes:
+    """The same as an SVG file."""
+    with hidden_canvas(figure, size, theme) as canvas:
+        return canvas_svg(canvas, size=size)
 
 
 def figure_png(figure: Figure, size: tuple[int, int], theme: Theme) -> bytes:
@@ -64,22 +92,23 @@ def canvas_image(canvas: Canvas, pane: str | None = None, scale: float = 2.0) ->
     )
     image.setDevicePixelRatio(scale)
     image.fill(QColor(canvas.theme.window))
-    painter = QPainter(image)
-    painter.translate(-area.topLeft())
-    for rect, draw in _parts(canvas, pane):
-        painter.save()
-        painter.setClipRect(rect)
-        painter.translate(rect.topLeft())
-        draw(painter)
-        painter.restore()
-    painter.end()
+    with QPainter(image) as painter:
+        painter.translate(-area.topLeft())
+        for rect, draw in _parts(canvas, pane):
+            with saved(painter):
+                painter.setClipRect(rect)
+                painter.translate(rect.topLeft())
+                draw(painter)
     # The picture is saved with its pixels; the ratio was for drawing.
     image.setDevicePixelRatio(1.0)
     return image
 
 
-def canvas_svg(canvas: Canvas, pane: str | None = None) -> bytes:
+def canvas_svg(canvas: Canvas, pane: str | None = None, size: tuple[int, int] | None = None) -> bytes:
     """What a canvas shows, or one of its panes, as SVG: lines, shapes and words stay what they are.
+
+    Args:
+        size: (width, height) the drawing says it has; as on the screen where none is given.
 
     Raises:
         KeyError: there is no such pane.
@@ -87,6 +116,7 @@ def canvas_svg(canvas: Canvas, pane: str | None = None) -> bytes:
     area = _area(canvas, pane)
     title = escape(canvas.pane(pane).pane.title if pane is not None else "")
     width, height = area.width(), area.height()
+    said_width, said_height = size or (width, height)
     shapes, clips = [], []
     for number, (rect, draw) in enumerate(_parts(canvas, pane)):
         x, y = rect.x() - area.x(), rect.y() - area.y()
@@ -98,7 +128,7 @@ def canvas_svg(canvas: Canvas, pane: str | None = None) -> bytes:
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-        f' width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
+        f' width="{said_width}" height="{said_height}" viewBox="0 0 {width} {height}">',
         f"<title>{title}</title>",
         "<defs>",
         *clips,
@@ -108,7 +138,7 @@ def canvas_svg(canvas: Canvas, pane: str | None = None) -> bytes:
         "</svg>",
         "",
     ]
-    return "\n".join(lines).encode("utf-8")
+    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", "\n".join(lines)).encode("utf-8")
 
 
 def _drawn(size: QSize, draw: Draw) -> str:
@@ -121,10 +151,9 @@ def _drawn(size: QSize, draw: Draw) -> str:
     generator.setViewBox(QRect(QPoint(0, 0), size))
     # pyqtgraph's axes play a QPicture, which shrinks on paper of another resolution than its own.
     generator.setResolution(QPicture().logicalDpiX())
-    painter = QPainter(generator)
-    draw(painter)
-    painter.end()
-    found = re.search(r"<svg[^>]*>(.*)</svg>", bytes(buffer.data().data()).decode("utf-8"), re.DOTALL)
+    with QPainter(generator) as painter:
+        draw(painter)
+    found = re.search(r"<svg[^>]*>(.*)</svg>", bytes(buffer.data().data()).decode("utf-8", "replace"), re.DOTALL)
     inside = found.group(1) if found else ""
     inside = re.sub(r"<(title|desc)>.*?</\1>\s*", "", inside, flags=re.DOTALL)
     # Qt's name for "whatever is there" means nothing to others; and it opens a group for each change of pen.
@@ -139,10 +168,17 @@ def _families(found: re.Match[str]) -> str:
     return f'font-family="{", ".join([*names, "Noto Sans SC", "Source Han Sans SC", "sans-serif"])}"'
 
 
+def _say(kind: QtMsgType, context: QMessageLogContext, message: str) -> None:
+    """Qt's own words, but not what a platform without a screen says of every window."""
+    if not message.startswith("This plugin does not support "):
+        print(message, file=sys.stderr)
+
+
 @contextmanager
 def hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Iterator[Canvas]:
-    """A canvas that was laid out but never seen."""
+    """A canvas that was laid out but never seen; larger than ``size`` and of its aspect where the figure needs the room."""
     if QApplication.instance() is None:
+        qInstallMessageHandler(_say)
         _application.append(QApplication(["cv-explorer"]))
         load_fonts(_application[0])
     if _application:
@@ -157,9 +193,14 @@ def hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Iterat
         # Layouts settle through posted events; a second round for what the first one resized.
         for _ in range(2):
             QApplication.sendPostedEvents()
-        # The read-out line is not drawn: with as much more height, what is drawn has the size asked for.
-        canvas.resize(size[0], size[1] + canvas.height() - canvas.content_bottom())
-        QApplication.sendPostedEvents()
+        for _ in range(ROUNDS):
+            wide, high = canvas.width(), canvas.content_bottom()
+            more = max(1.0, wide / size[0], high / size[1])
+            # The read-out line is not drawn: with as much more height, what is drawn has the size asked for.
+            canvas.resize(math.ceil(size[0] * more), math.ceil(size[1] * more) + canvas.height() - high)
+            QApplication.sendPostedEvents()
+            if canvas.width() <= size[0] * more + 1 and canvas.content_bottom() <= size[1] * more + 1:
+                break
         yield canvas
     finally:
         canvas.close()

@@ -4,6 +4,7 @@ Qt's own scaling of a 1280 x 720 picture costs several milliseconds a frame; thi
 device pixel is averaged into it; one that is larger is a crisp rectangle, or interpolated where asked.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ CRISP = 3.0
 SMALL = 100.0
 """Device pixels a cell up to which a part of a picture may be enlarged as a whole and then cut."""
 
+THINNEST = 1e-9
+"""Device pixels of a cell at the least: a picture 100,000 times as wide as high is a fraction of one high."""
 
 _LANES = np.ones(64, dtype=np.float32)
 
@@ -60,8 +63,14 @@ class Area:
     right: float
     bottom: float
 
+    def scale(self, columns: int, rows: int) -> tuple[float, float]:
+        """Device pixels of one of so many cells across and down; never nothing, so that it can be divided by."""
+        return max((self.right - self.left) / columns, THINNEST), max((self.bottom - self.top) / rows, THINNEST)
+
     def within(self, other: "Area") -> tuple[int, int, int, int] | None:
-        """The whole pixels of this area that lie in the other one; at least one where they touch, else None."""
+        """The whole pixels of this area that lie in the other one; at least one where they touch, else None, and of nowhere."""
+        if not math.isfinite(self.left + self.top + self.right + self.bottom):
+            return None
         left, right = max(round(self.left), int(other.left)), min(round(self.right), int(np.ceil(other.right)))
         top, bottom = max(round(self.top), int(other.top)), min(round(self.bottom), int(np.ceil(other.bottom)))
         right = left + 1 if round(self.left) == round(self.right) else right
@@ -95,15 +104,19 @@ def crisp(source: Array, area: Area, clip: Area, scratch: Scratch) -> Shown | No
         return None
     left, top, right, bottom = part
     height, width = source.shape[:2]
-    columns = steps(left, right, area.left, (area.right - area.left) / width, width)
-    rows = steps(top, bottom, area.top, (area.bottom - area.top) / height, height)
+    sx, sy = area.scale(width, height)
+    columns, rows = steps(left, right, area.left, sx, width), steps(top, bottom, area.top, sy, height)
     used = source[rows[0] : rows[-1] + 1]
     wide = scratch.take("wide", used, columns, 1)
     return Shown(scratch.take("crisp", wide, rows - rows[0], 0), left, top)
 
 
 def interpolated(source: Array, area: Area, clip: Area, scratch: Scratch) -> Shown | None:
-    """Bilinear between cell centres, for enlarging. ``source`` is (H, W) or (H, W, C), uint8 or float32."""
+    """Bilinear between cell centres, for enlarging; along an axis that is made smaller, cells are averaged.
+
+    Args:
+        source: (H, W) or (H, W, C), uint8 or float32.
+    """
     import cv2
 
     part = area.within(clip)
@@ -111,25 +124,27 @@ def interpolated(source: Array, area: Area, clip: Area, scratch: Scratch) -> Sho
         return None
     left, top, right, bottom = part
     height, width = source.shape[:2]
-    sx, sy = (area.right - area.left) / width, (area.bottom - area.top) / height
-    first_x = max(0, int((left - area.left) / sx) - 2)
-    first_y = max(0, int((top - area.top) / sy) - 2)
-    last_x = min(width, int((right - area.left) / sx) + 3)
-    last_y = min(height, int((bottom - area.top) / sy) + 3)
+    sx, sy = area.scale(width, height)
+    first_x, last_x = _cells(left, right, area.left, sx, width, more=2)
+    first_y, last_y = _cells(top, bottom, area.top, sy, height, more=2)
     used = source[first_y:last_y, first_x:last_x]
+    begin_x, begin_y = area.left + first_x * sx, area.top + first_y * sy
+    end_x, end_y = area.left + last_x * sx, area.top + last_y * sy
+    if sx < 1 or sy < 1:
+        # Bilinear alone would skip cells.
+        rows, columns = used.shape[:2]
+        size = max(1, round(columns * min(sx, 1.0))), max(1, round(rows * min(sy, 1.0)))
+        out = scratch.array("one way", (size[1], size[0], *used.shape[2:]), used.dtype)
+        used = resize(used, size, out, cv2.INTER_AREA)
+        sx, sy = (end_x - begin_x) / size[0], (end_y - begin_y) / size[1]
     if max(sx, sy) <= SMALL:
         # The same up to half a device pixel, several times as fast.
-        begin_x, begin_y = round(area.left + first_x * sx), round(area.top + first_y * sy)
-        size = round(area.left + last_x * sx) - begin_x, round(area.top + last_y * sy) - begin_y
+        from_x, from_y = round(begin_x), round(begin_y)
+        size = max(round(end_x) - from_x, right - from_x), max(round(end_y) - from_y, bottom - from_y)
         out = scratch.array("enlarged", (size[1], size[0], *used.shape[2:]), used.dtype)
         whole = resize(used, size, out, cv2.INTER_LINEAR)
-        return Shown(whole[top - begin_y : bottom - begin_y, left - begin_x : right - begin_x], left, top)
-    matrix = np.array(
-        [
-            [1 / sx, 0, (left + 0.5 - area.left) / sx - 0.5 - first_x],
-            [0, 1 / sy, (top + 0.5 - area.top) / sy - 0.5 - first_y],
-        ]
-    )
+        return Shown(whole[top - from_y : bottom - from_y, left - from_x : right - from_x], left, top)
+    matrix = np.array([[1 / sx, 0, (left + 0.5 - begin_x) / sx - 0.5], [0, 1 / sy, (top + 0.5 - begin_y) / sy - 0.5]])
     made = cv2.warpAffine(
         used,
         matrix,
@@ -180,7 +195,7 @@ def averaged(source: Array, area: Area, clip: Area, scratch: Scratch) -> Shown |
         return None
     left, top, right, bottom = part
     height, width = source.shape[:2]
-    sx, sy = (area.right - area.left) / width, (area.bottom - area.top) / height
+    sx, sy = area.scale(width, height)
     first_x, last_x = _cells(left, right, area.left, sx, width)
     first_y, last_y = _cells(top, bottom, area.top, sy, height)
     used = source[first_y:last_y, first_x:last_x]
@@ -198,7 +213,7 @@ def averaged(source: Array, area: Area, clip: Area, scratch: Scratch) -> Shown |
 def photograph(source: NDArray[np.uint8], area: Area, clip: Area, scratch: Scratch) -> Shown | None:
     """(H, W), (H, W, 3) or (H, W, 4) uint8 at the screen's pixels, as (h, w, 4) in :func:`bgra`'s order."""
     height, width = source.shape[:2]
-    sx, sy = (area.right - area.left) / width, (area.bottom - area.top) / height
+    sx, sy = area.scale(width, height)
     if sx < 1 and sy < 1:
         shown = averaged(source, area, clip, scratch)
     elif max(sx, sy) < CRISP and min(height, width) > 1:
@@ -213,7 +228,7 @@ def _magnified(source: NDArray[np.uint8], area: Area, clip: Area, scratch: Scrat
     if part is None:
         return None
     height, width = source.shape[:2]
-    sx, sy = (area.right - area.left) / width, (area.bottom - area.top) / height
+    sx, sy = area.scale(width, height)
     # Only the pixels in sight are worth packing into one number each.
     first_x, last_x = _cells(part[0], part[2], area.left, sx, width)
     first_y, last_y = _cells(part[1], part[3], area.top, sy, height)
@@ -240,8 +255,8 @@ def bgra(source: NDArray[np.uint8], scratch: Scratch | None = None) -> NDArray[n
     return out
 
 
-def _cells(start: int, stop: int, origin: float, scale: float, count: int) -> tuple[int, int]:
-    """The first and one past the last cell that device pixels start to stop touch."""
-    first = min(max(int(np.floor((start - origin) / scale + 1e-6)), 0), count - 1)
-    last = max(min(int(np.ceil((stop - origin) / scale - 1e-6)), count), first + 1)
+def _cells(start: int, stop: int, origin: float, scale: float, count: int, more: int = 0) -> tuple[int, int]:
+    """The first and one past the last cell that device pixels start to stop touch, and ``more`` on either side."""
+    first = min(max(int(np.floor((start - origin) / scale + 1e-6)) - more, 0), count - 1)
+    last = max(min(int(np.ceil((stop - origin) / scale - 1e-6)) + more, count), first + 1)
     return first, last

@@ -237,9 +237,8 @@ class TableView(QTableView):
         self.fit_columns()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        painter.fillRect(event.rect(), QColor(self.theme.surface))
-        painter.end()
+        with QPainter(self.viewport()) as painter:
+            painter.fillRect(event.rect(), QColor(self.theme.surface))
         super().paintEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

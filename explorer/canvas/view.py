@@ -1,6 +1,8 @@
 """One drawing area: a pyqtgraph view whose single item paints the pane's marks in order."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import pyqtgraph
@@ -18,7 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsView, QStyleOptionGraphicsItem, QWidget
 
-from explorer.canvas.artist import Artist
+from explorer.canvas.artist import Artist, caption, saved
 from explorer.canvas.axes import Axes, draw_key
 from explorer.canvas.chart_range import Range, chart_range
 from explorer.canvas.graph import GraphArtist
@@ -26,6 +28,7 @@ from explorer.canvas.handles import CURSORS, HandlesArtist
 from explorer.canvas.projection import Projection
 from explorer.canvas.tiles import TilesArtist
 from explorer.figure import Axis, Bars, Lit
+from explorer.i18n import tr
 from explorer.widgets.theme import LIGHT, Theme
 
 CLICK = 4.0
@@ -45,6 +48,7 @@ class Stage(pyqtgraph.GraphicsObject):
         super().__init__()
         self._view = view
         self._rect = QRectF(0, 0, 1, 1)
+        self._trouble = ""
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption, False)
 
     def place(self, rect: QRectF) -> None:
@@ -63,20 +67,36 @@ class Stage(pyqtgraph.GraphicsObject):
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         view = self._view
         at = Projection.of(painter, self._rect, view.theme, photo=view.photo, log=view.log, font=view.caption_font)
-        painter.save()
-        painter.setWorldTransform(QTransform())
+        parts: list[Callable[[QPainter, Projection], None]] = [artist.paint for artist in view.artists]
         if view.around is not None:
-            view.around.draw_grid(painter, at)
-        for artist in view.artists:
-            artist.paint(painter, at)
-        if view.around is not None:
-            draw_key(painter, at, view.artists)
+            parts = [view.around.draw_grid, *parts, partial(draw_key, artists=view.artists)]
         for artist in view.overlays:
-            if isinstance(artist.mark, Lit):
-                view.light(painter, at, artist.mark)
-            else:
-                artist.paint(painter, at)
-        painter.restore()
+            parts.append(partial(view.light, lit=artist.mark) if isinstance(artist.mark, Lit) else artist.paint)
+        with saved(painter):
+            painter.setWorldTransform(QTransform())
+            errors = [error for part in parts if (error := attempted(part, painter, at)) is not None]
+            self._tell(errors, painter, at)
+
+    def _tell(self, errors: list[Exception], painter: QPainter, at: Projection) -> None:
+        """Says in the pane, and once in the log, what could not be drawn."""
+        trouble = "; ".join(dict.fromkeys(str(error) or type(error).__name__ for error in errors))
+        if errors:
+            words = tr("Not all of this could be drawn: {why}", why=" ".join(trouble.split()))
+            caption(painter, at, at.clip.topLeft(), words, QColor(at.theme.warning), above=False)
+        if trouble != self._trouble:
+            self._trouble = trouble
+            for error in errors:
+                sys.excepthook(type(error), error, error.__traceback__)
+
+
+def attempted(draw: Callable[[QPainter, Projection], None], painter: QPainter, at: Projection) -> Exception | None:
+    """Draws, and gives back what went wrong: an error that Qt's painting meets ends the process."""
+    try:
+        with saved(painter):
+            draw(painter, at)
+    except Exception as error:
+        return error
+    return None
 
 
 def light_cell(painter: QPainter, at: Projection, tiles: TilesArtist, index: int, x: float, y: float) -> None:

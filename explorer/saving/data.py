@@ -85,7 +85,8 @@ def mark_arrays(mark: Mark) -> dict[str, NDArray[Any]]:
             found = {"values": mark.values, "edges": mark.edges, "labels": mark.labels, "label": mark.label}
         case Table():
             for number, column in enumerate(mark.columns):
-                name = column.title or f"column {number}"
+                # The names of a ZIP's files end at a zero, and halves of a character pair have no UTF-8.
+                name = column.title.replace("\0", " ").encode("utf-8", "replace").decode() or f"column {number}"
                 name = name if name not in found else f"{name} {number}"
                 found[name] = np.array([row[number] for row in mark.rows])
         case Graph():
@@ -147,7 +148,7 @@ def save_csv(path: Path | str, what: Figure | Pane) -> None:
     tables = [(pane, name, rows) for pane in panes for name, rows in pane_tables(pane)]
 
     def write(file: BinaryIO) -> None:
-        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
         writer = csv.writer(text)
         for number, (pane, name, rows) in enumerate(tables):
             if len(tables) > 1:

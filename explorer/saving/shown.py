@@ -8,7 +8,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
 from explorer.canvas import Canvas
-from explorer.canvas.render import canvas_image, canvas_svg, hidden_canvas, image_png
+from explorer.canvas.render import canvas_image, canvas_svg, image_png, render_png, render_svg
 from explorer.figure import Figure
 from explorer.files.whole import write_whole
 from explorer.saving.data import save_csv, save_npz
@@ -68,10 +68,11 @@ def save_figure(path: Path | str, figure: Figure, kind: ShownKind, size: tuple[i
         SaveError: it cannot be written.
     """
     match kind:
-        case "png" | "svg":
-            with hidden_canvas(figure, size, theme) as canvas:
-                write = held(canvas, kind, scale=1.0)
-            write(path)
+        case "png":
+            save_image(path, render_png(figure, size, theme))
+        case "svg":
+            drawing = render_svg(figure, size, theme)
+            write_whole(path, lambda file: file.write(drawing))
         case "csv":
             save_csv(path, figure)
         case "npz":

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, assert_never, get_args
 
 import numpy as np
 import pytest
@@ -94,13 +94,25 @@ def words(root: ET.Element) -> str:
 def test_png_without_a_window_has_its_size_and_theme(qtbot: QtBot, tmp_path: Path) -> None:
     for theme in THEMES.values():
         image = render_png(rich(), (900, 600), theme)
-        assert (image.width(), image.devicePixelRatio()) == (900, 1.0)
-        assert 540 <= image.height() <= 600
+        assert (image.width(), image.height(), image.devicePixelRatio()) == (900, 600, 1.0)
         found = pixels(image)
         assert near(tuple(found[1, 450]), theme.window, 2)
         assert len(np.unique(found.reshape(-1, 3), axis=0)) > 100
     save_figure(tmp_path / "a.png", rich(), "png", (900, 600), LIGHT)
     assert load(tmp_path / "a.png").shape[1] == 900
+
+
+@pytest.mark.parametrize("size", [(100, 100), (100, 700), (700, 100), (333, 251)])
+def test_small_files_have_their_size_and_everything_in_it(qtbot: QtBot, tmp_path: Path, size: tuple[int, int]) -> None:
+    kinds: tuple[ShownKind, ...] = ("png", "svg")
+    for kind in kinds:
+        save_figure(tmp_path / f"a.{kind}", rich(), kind, size, LIGHT)
+    assert load(tmp_path / "a.png").shape[1::-1] == size
+    root = ET.parse(tmp_path / "a.svg").getroot()
+    assert (root.get("width"), root.get("height")) == (str(size[0]), str(size[1]))
+    _, _, width, height = (float(part) for part in str(root.get("viewBox")).split())
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.02)
+    assert "mind the gap" in words(root)
 
 
 def test_scale_gives_more_pixels_of_the_same_drawing(qtbot: QtBot) -> None:
@@ -283,6 +295,35 @@ def test_failing_to_save_raises(qtbot: QtBot, tmp_path: Path) -> None:
         save_figure(tmp_path / "missing" / "a.png", rich(), "png", (300, 200), LIGHT)
 
 
+@pytest.mark.parametrize("kind", get_args(ShownKind))
+@pytest.mark.parametrize(
+    "odd", [*map(chr, range(32)), "\x7f", "\ufffe", "\uffff", chr(0xD800), chr(0xDCFF), "]]>", "\u202e"]
+)
+def test_every_character_of_a_name_can_be_saved(qtbot: QtBot, tmp_path: Path, odd: str, kind: ShownKind) -> None:
+    name = f"one {odd} two"
+    picture = Pane("picture", name, (Boxes(np.array([[1.0, 1, 5, 5]]), (name,)), Text(name, (1, 1))))
+    table = Pane("table", name, (Table((TableColumn(name),), ((name,),)),))
+    chart = Pane(
+        "chart", name, (Bars(np.ones(1), (name,)), Curve(np.ones(2), np.ones(2), name)), axes=(Axis(name),) * 2
+    )
+    path = tmp_path / f"a.{kind}"
+    save_figure(path, Figure(Row((picture, table, chart)), notes=(Note(name),)), kind, (640, 360), LIGHT)
+    match kind:
+        case "svg":
+            said = words(ET.parse(path).getroot())
+            assert said.count("one ") >= 4
+            assert odd not in said or odd in "\x7f\t\n\r]]>\u202e"
+        case "csv":
+            assert "two" in path.read_text("utf-8-sig")
+        case "npz":
+            with np.load(path) as read:
+                assert read["picture.boxes.labels"].tolist() == [name]
+        case "png":
+            assert load(path).shape == (360, 640, 3)
+        case _:
+            assert_never(kind)
+
+
 def test_headless_in_a_process_without_an_application(tmp_path: Path) -> None:
     program = """
 import sys
@@ -302,7 +343,7 @@ save_figure(sys.argv[1] + "/a.svg", figure, "svg", (300, 200), DARK)
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     first, second = (load(tmp_path / f"{number}.png") for number in range(2))
     assert first.shape[1] == 300
     assert np.array_equal(first, second)

@@ -1,9 +1,11 @@
 """Numbers into colours, pixels and words: every function against a slow, obvious one."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -209,6 +211,50 @@ def test_photograph_has_the_colours_of_the_picture(shape: tuple[int, ...], scale
     assert (np.abs(blue.astype(int) - 50) <= 1).all()
     assert (np.abs(green.astype(int) - 50) <= 1).all()
     assert (alpha == (50 if shape[-1] == 4 else 255)).all()
+
+
+SIDES = st.sampled_from([1, 2, 3, 17, 300, 40_000, 100_000])
+"""Cells of one side of a picture; both at once are kept below a million."""
+LENGTHS = st.floats(-6, 7).map(lambda power: 10.0**power)
+"""Device pixels of a side."""
+
+
+@settings(max_examples=300)
+@given(SIDES, SIDES, st.floats(-2e4, 2e3), st.floats(-2e4, 2e3), LENGTHS, LENGTHS, st.sampled_from(["u1", "f4", "rgb"]))
+def test_every_shape_at_every_size_is_shown_with_its_values(
+    rows: int, columns: int, left: float, top: float, wide: float, high: float, kind: str
+) -> None:
+    rows, columns = min(rows, 1_000_000 // columns), columns
+    generator = np.random.default_rng(rows + columns)
+    source = generator.integers(40, 200, (rows, columns, 3) if kind == "rgb" else (rows, columns), dtype=np.uint8)
+    area, clip = Area(left, top, left + wide, top + high), Area(0, 0, 640, 480)
+    part = area.within(clip)
+    makers: list[Callable[..., resample.Shown | None]] = [resample.interpolated]
+    if kind == "f4":
+        source = source.astype(np.float32)
+    else:
+        makers.append(resample.photograph)
+    if kind != "rgb":
+        makers.append(resample.crisp)
+    if wide < columns and high < rows:
+        makers.append(resample.averaged)
+    for make in makers:
+        shown = make(source, area, clip, Scratch())
+        assert (shown is None) == (part is None)
+        if shown is None or part is None:
+            continue
+        assert (shown.left, shown.top) == part[:2]
+        assert shown.pixels.shape[:2] == (part[3] - part[1], part[2] - part[0])
+        values = shown.pixels[..., :3] if make is resample.photograph else shown.pixels
+        assert values.min() >= source.min() - 1
+        assert values.max() <= source.max() + 1
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_nothing_is_shown_of_what_is_nowhere(odd: float) -> None:
+    source, clip = np.zeros((4, 4, 3), np.uint8), Area(0, 0, 50, 50)
+    for area in (Area(odd, 0, 40, 40), Area(0, odd, 40, 40), Area(0, 0, odd, 40), Area(0, 0, 40, odd)):
+        assert resample.photograph(source, area, clip, Scratch()) is None
 
 
 def test_nothing_is_shown_of_what_is_out_of_sight() -> None:
