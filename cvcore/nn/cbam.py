@@ -185,6 +185,7 @@ class ChannelAttention(nn.Module):
         if channels < 1 or reduction < 1:
             raise ValueError("channels and reduction are positive")
         hidden = max(LEAST_HIDDEN, channels // reduction)
+        self.channels = channels
         self.pools = tuple(pools)
         # The authors' MLP begins with a Flatten; its place in the names is kept.
         self.mlp = nn.Sequential(nn.Identity(), nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))

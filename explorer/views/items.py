@@ -241,7 +241,7 @@ class ByIndex:
     def at(self, spot: Spot) -> At | None:
         if spot.mark == "chosen" and self.items.chosen is not None:
             return {self.items.name: self.items.value(self.items.chosen)}
-        if spot.mark != self.mark or spot.index is None or not 0 <= spot.index < len(self.items.order):
+        if spot.mark not in (self.mark, "beside") or spot.index is None or not 0 <= spot.index < len(self.items.order):
             return None
         value = self.items.value(int(self.items.order[spot.index]))
         return None if value is None else {self.items.name: value}

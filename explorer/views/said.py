@@ -1,13 +1,14 @@
 """Numbers as formulas and sentences have them: a true minus, no more digits than mean something, brackets where a sign would clash."""
 
 from collections.abc import Sequence
+from typing import SupportsFloat
 
 import numpy as np
 
 MINUS = "−"
 
 
-def num(value: float, digits: int = 4) -> str:
+def num(value: SupportsFloat, digits: int = 4) -> str:
     """``digits`` significant figures: ``0.1235``, ``−3.5``, ``1.2e−07``."""
     return f"{float(value):.{digits}g}".replace("-", MINUS)
 
@@ -18,9 +19,9 @@ def fixed(value: float, decimals: int = 3) -> str:
     return (said[1:] if said.startswith("-") and not said.strip("-0.") else said).replace("-", MINUS)
 
 
-def par(value: float, digits: int = 4) -> str:
+def par(value: SupportsFloat, digits: int = 4) -> str:
     """As :func:`num`, in brackets if it is below 0, to stand behind an operator."""
-    return f"({num(value, digits)})" if value < 0 else num(value, digits)
+    return f"({num(value, digits)})" if float(value) < 0 else num(value, digits)
 
 
 def plus(value: float, digits: int = 4) -> str:
