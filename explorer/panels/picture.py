@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.figure import Axis, Column, Curve, Figure, Heatmap, Image, Pane, Points, Probe, Spot
+from explorer.figure import Axis, Column, Curve, Heatmap, Image, Layout, Pane, Points, Probe, Spot
 from explorer.i18n import tr
-from explorer.panel import Context, Frame, Result, knob
+from explorer.panel import Context, Frame, Result, check, knob
 
 TITLE = "Picture"
 CHAPTER = "1 Pictures and tensors"
@@ -22,6 +22,9 @@ COLOURS = ("#e0483e", "#2fa45a", "#3c7de0", 7)
 class Params:
     log_counts: bool = knob(False, label="Logarithmic counts", help="Shows rare values too.")
 
+    def __post_init__(self) -> None:
+        check(self)
+
 
 @dataclass(frozen=True)
 class View:
@@ -31,6 +34,14 @@ class View:
         label="Channel",
         help="Shows one of the numbers of each pixel instead of its colour.",
     )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """Numbers of the curves."""
+        return tuple(range(4)) if self.channel == "all" else (NAMES.index(self.channel),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,62 +61,49 @@ class Trace:
 
 def compute(frame: Frame, params: Params, context: Context) -> Trace:
     with context.stage("trace"):
-        luma = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
-        counts = np.stack(
-            [cv2.calcHist([frame.image], [c], None, [256], [0, 256]).ravel() for c in range(3)]
-            + [cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel()]
-        ).astype(np.float64)
+        luma = np.asarray(cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), np.uint8)
+        planes = ((frame.image, 0), (frame.image, 1), (frame.image, 2), (luma, 0))
+        found = np.stack([cv2.calcHist([image], [c], None, [256], [0, 256]).ravel() for image, c in planes])
+        counts = found.astype(np.float64)  # (4, 256)
         means = counts @ np.arange(256) / counts.sum(axis=1)
-        return Trace(np.log10(1 + counts) if params.log_counts else counts, np.asarray(luma, np.uint8), means)
+        return Trace(np.log10(1 + counts) if params.log_counts else counts, luma, means)
 
 
-def draw(result: Result, view: View) -> Figure:
-    trace: Trace = result.trace
-    image = result.frame.image
-    width, height = result.frame.size
-    if view.channel == "all":
-        marks: tuple[Image | Heatmap, ...] = (Image(image),)
-        shown: tuple[str, ...] = NAMES
-    else:
+def show(result: Result[Trace, Params], view: View) -> Layout:
+    trace, image = result.trace, result.frame.image
+    mark: Image | Heatmap = Image(image)
+    if view.channel != "all":
         values = trace.luma if view.channel == "luma" else image[:, :, NAMES.index(view.channel)]
-        marks = (Heatmap(values, label=tr(view.channel), low=0, high=255, colormap="grey"),)
-        shown = (view.channel,)
-    picture = Pane("picture", tr("Picture"), marks, space="picture", size=(width, height))
-    values_axis = np.arange(256, dtype=np.float64)
-    curves = tuple(
-        Curve(values_axis, trace.counts[i], label=tr(name), colour=COLOURS[i], key=name)
-        for i, name in enumerate(NAMES)
-        if name in shown
-    )
-    counts = Axis(tr("log10(1 + pixels)") if result.task.params.log_counts else tr("pixels"), low=0)
+        mark = Heatmap(values, label=tr(view.channel), low=0, high=255, colormap="grey")
+    picture = Pane("picture", tr("Picture"), (mark,), space="picture", size=result.frame.size)
+    value = np.arange(256, dtype=np.float64)
+    curves = tuple(Curve(value, trace.counts[i], tr(NAMES[i]), COLOURS[i], key=NAMES[i]) for i in view.shown)
+    counts = Axis(tr("log10(1 + pixels)") if result.params.log_counts else tr("pixels"), low=0)
     histogram = Pane("histogram", tr("Histogram"), curves, axes=(Axis(tr("value"), low=0, high=255), counts))
-    return Figure(
-        Column((picture, histogram), weights=(3, 1)),
-        values={
-            "width": width,
-            "height": height,
-            "count": width * height * 3,
-            **{name: float(mean) for name, mean in zip(NAMES, trace.means, strict=True)},
-        },
-    )
+    return Column((picture, histogram), weights=(3, 1))
 
 
-def probe(result: Result, view: View, spot: Spot) -> Probe | None:
-    if spot.pane != "picture":
-        return None
+VIEWS = {"picture": show}
+
+
+def explain(result: Result[Trace, Params], view: View) -> dict[str, object]:
     width, height = result.frame.size
-    x, y = int(spot.x), int(spot.y)
-    if not (0 <= x < width and 0 <= y < height):
+    means = {name: float(mean) for name, mean in zip(NAMES, result.trace.means, strict=True)}
+    return {"width": width, "height": height, "count": width * height * 3, **means}
+
+
+def probe(result: Result[Trace, Params], view: View, spot: Spot) -> Probe | None:
+    """The numbers of a pixel, and where they stand in the histogram."""
+    width, height = result.frame.size
+    x, y = int(np.floor(spot.x)), int(np.floor(spot.y))
+    if spot.pane != "picture" or not (0 <= x < width and 0 <= y < height):
         return None
-    red, green, blue = (int(value) for value in result.frame.image[y, x])
-    luma = int(result.trace.luma[y, x])
+    values = (*(int(value) for value in result.frame.image[y, x]), int(result.trace.luma[y, x]))
     text = tr(
         "x {x}, y {y}: red {red}, green {green}, blue {blue}, luma {luma}",
-        x=x, y=y, red=red, green=green, blue=blue, luma=luma,
-    )  # fmt: skip
-    shown = NAMES if view.channel == "all" else (view.channel,)
-    values = dict(zip(NAMES, (red, green, blue, luma), strict=True))
-    spots = np.array(
-        [[values[name], result.trace.counts[NAMES.index(name), values[name]]] for name in shown], np.float64
+        x=x,
+        y=y,
+        **dict(zip(NAMES, values, strict=True)),
     )
-    return Probe(text, {"histogram": (Points(spots, colours=[COLOURS[NAMES.index(name)] for name in shown]),)})
+    spots = np.array([[values[i], result.trace.counts[i, values[i]]] for i in view.shown], np.float64)
+    return Probe(text, {"histogram": (Points(spots, colours=[COLOURS[i] for i in view.shown]),)})
