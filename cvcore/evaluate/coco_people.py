@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.evaluate.keypoints import SIGMAS, FoundPeople, LabelledPeople
-from cvcore.ops.paf import to_coco
+from cvcore.ops.paf import COCO_17_NAMES, COCO_TO_OPENPOSE, OPENPOSE_18, to_coco
 
 PERSON = 1
 """COCO's category number."""
+FOUND = 2
+"""COCO's flag of a keypoint that is labelled and seen; 0 is one that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +121,44 @@ def _labelled(items: list[dict[str, Any]]) -> LabelledPeople:
         boxes=np.concatenate((xywh[:, :2], xywh[:, :2] + xywh[:, 2:]), 1),
         crowd=np.array([bool(item.get("iscrowd", 0)) for item in items], bool),
     )
+
+
+def person_category() -> dict[str, Any]:
+    """COCO's person with its keypoints; the skeleton counts from 1, as COCO does, and has no neck."""
+    place = {keypoint: i + 1 for i, keypoint in enumerate(COCO_TO_OPENPOSE)}
+    skeleton = [[place[a], place[b]] for a, b in OPENPOSE_18.limbs if a in place and b in place]
+    return {
+        "id": PERSON,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": [name.replace(" ", "_") for name in COCO_17_NAMES],
+        "skeleton": skeleton,
+    }
+
+
+def person_annotation(
+    keypoints: NDArray[np.floating], *, number: int, image: int, score: float, track: int
+) -> dict[str, Any]:
+    """One person, (18, 3) in pixels: flags 2 and 0, the box around the keypoints, and its area in the place of a segment's.
+
+    Args:
+        number: of the annotation, from 1. track: of the person through a video.
+    """
+    keypoints = keypoints[list(COCO_TO_OPENPOSE)].astype(np.float64)
+    there = keypoints[:, 2] > 0
+    rows = np.where(there[:, None], np.concatenate((keypoints[:, :2].round(2), np.full((17, 1), FOUND)), 1), 0)
+    seen = keypoints[there, :2] if there.any() else np.zeros((1, 2))
+    low, high = seen.min(0), seen.max(0)
+    box = [round(float(v), 2) for v in (*low, *(high - low))]
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": PERSON,
+        "keypoints": [int(v) if float(v).is_integer() else float(v) for v in rows.reshape(-1)],
+        "num_keypoints": int(there.sum()),
+        "bbox": box,
+        "area": round(box[2] * box[3], 2),
+        "iscrowd": 0,
+        "score": round(score, 5),
+        "track_id": track,
+    }

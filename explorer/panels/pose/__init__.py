@@ -1,24 +1,24 @@
 """OpenPose: many people from heat maps and part affinity fields, with every decision of their assembly to be seen."""
 
+from explorer.panels.pose.compute import Trace, compute
 from explorer.panels.pose.controls import Params, View
-from explorer.panels.pose.drawing import draw
-from explorer.panels.pose.pointer import links, pick, probe
-from explorer.panels.pose.saving import files
-from explorer.panels.pose.trace import Trace, compute
+from explorer.panels.pose.views import VIEWS, explain, files, links, notes, pick, tell
 
 __all__ = [
     "CHAPTER",
     "PAPER",
     "TITLE",
+    "VIEWS",
     "Params",
     "Trace",
     "View",
     "compute",
-    "draw",
+    "explain",
     "files",
     "links",
+    "notes",
     "pick",
-    "probe",
+    "tell",
 ]
 
 TITLE = "OpenPose"

@@ -1,26 +1,27 @@
-"""What can be set in the panel."""
+"""The controls: thresholds of the decoding, figures to label, and what is drawn of all that."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvcore.ops.paf import OPENPOSE_18, Thresholds
 from cvcore.ops.paf.decoding import MAX_PEAKS, MIN_DOT, MIN_FRACTION, MIN_KEYPOINTS, MIN_SCORE, PEAK_THRESHOLD, SAMPLES
 from cvcore.ops.paf.targets import LIMB_WIDTH, SIGMA
-from explorer.i18n import tr
-from explorer.panel import Result, knob
-from explorer.panels.pose.parts import EVERYTHING, PARTS
+from explorer.panel import check, knob
 from explorer.views import networks
-
-if TYPE_CHECKING:
-    from explorer.panels.pose.trace import Trace
+from explorer.views.knobs import network_knob, opacity_knob, step_knob, views_knob
 
 Place = tuple[float, float]
+SKELETON = OPENPOSE_18
+K, L = len(SKELETON.names), len(SKELETON.limbs)
+EVERYTHING = "all keypoints and limbs"
+LIMB_NAMES = tuple(SKELETON.limb_name(limb) for limb in range(L))
+PARTS = (EVERYTHING, *SKELETON.names, *LIMB_NAMES)
 
 PEOPLE, STEPS, STAGES, TARGETS = SHOWS = ("people", "step by step", "stages of refinement", "targets of training")
 BY_LIMB, BY_PERSON = COLOURINGS = ("by limb", "by person")
 CROSSING, ALONE, FOUND = FIGURES = ("two people crossing", "one person", "the people found")
 ONCE, THREE, MIRRORED = LOOKS = ("once", "at three sizes", "at three sizes, also mirrored")
-FIGURES_SHOWN, KEYPOINTS = 2, len(OPENPOSE_18.names)
+FIGURES_SHOWN, KEYPOINTS = 2, K
 JOINTS = FIGURES_SHOWN * KEYPOINTS
 BUILDERS = "cvcore.models.openpose:"
 WEAK_THRESHOLD = 0.05
@@ -29,15 +30,9 @@ LAST = 1_000_000
 """A step beyond every end: what is shown until a step is chosen."""
 
 
-def network_names() -> tuple[str, ...]:
-    """Networks that give heat maps and PAFs and whose weights are there; asked for anew each time, as they may have been downloaded
-    since."""
-    return tuple(name for name, card in networks.available().items() if card.builder.startswith(BUILDERS))
-
-
-def last_step(result: Result) -> float:
-    trace: Trace = result.trace
-    return len(trace.steps) - 1
+def finds_people(network: str) -> bool:
+    """Whether a network gives heat maps and PAFs."""
+    return networks.card(network).builder.startswith(BUILDERS)
 
 
 def is_stepping(params: Any) -> bool:
@@ -69,7 +64,7 @@ class Params:
     """``joints`` are those that were dragged, in pixels of the picture, else None: for each of :data:`FIGURES` two people. ``mask``
     is a box in pixels."""
 
-    show: str = knob(PEOPLE, choices=SHOWS, label="Show", first=True)
+    show: str = views_knob(SHOWS)
     figures: str = knob(
         CROSSING,
         choices=FIGURES,
@@ -194,7 +189,7 @@ class Params:
         help="Higher: a fast body lags less.",
         when=lambda params: params.show == PEOPLE and params.smooth_motion,
     )
-    network: str = knob("pose_small", kind="choice", choices=lambda result: network_names(), label="Network")
+    network: str = network_knob("pose_small", finds_people)
     height: int = knob(
         256,
         128,
@@ -215,13 +210,7 @@ class Params:
     mask: tuple[float, float, float, float] | None = knob(None, kind="hidden")
 
     def __post_init__(self) -> None:
-        for name, choices in (("show", SHOWS), ("figures", FIGURES), ("looks", LOOKS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(tr("{value} is none of {known}.", value=getattr(self, name), known=", ".join(choices)))
-        if not 64 <= self.height <= 1024:
-            raise ValueError(tr("The input height is 64 to 1024 pixels."))
-        if not self.sigma > 0 or not self.limb_width > 0:
-            raise ValueError(tr("σ and limb width are above 0."))
+        check(self)
         wanted = JOINTS * len(FIGURES)
         joints = (*(None if one is None else (float(one[0]), float(one[1])) for one in self.joints), *[None] * wanted)
         object.__setattr__(self, "joints", joints[:wanted])
@@ -258,13 +247,9 @@ class Params:
 class View:
     """``pair`` is a candidate that was clicked, ``person`` a number."""
 
-    step: int = knob(
-        LAST,
-        0,
-        last_step,
-        label="Step",
-        help="The decisions in their order: peaks, then for each limb candidates, scores and matching, then people growing.",
-        play=True,
+    step: int = step_knob(
+        "The decisions in their order: peaks, then for each limb candidates, scores and matching, then people growing.",
+        default=LAST,
         when=is_stepping,
         keys=(",", "."),
     )
@@ -290,9 +275,12 @@ class View:
     )
     colouring: str = knob(BY_LIMB, choices=COLOURINGS, label="Colours of the limbs", when=has_skeletons)
     smooth: bool = knob(True, label="Smooth maps", help="Interpolates between cells instead of showing each.")
-    opacity: float = knob(0.65, 0.0, 1.0, label="Opacity of the heat maps")
+    opacity: float = opacity_knob("Opacity of the heat maps")
     least_strength: float = knob(
         0.15, 0.0, 0.9, label="Arrows from this strength", help="Weaker vectors of the PAF are left out."
     )
     pair: int = knob(-1, kind="hidden")
     person: int = knob(0, kind="hidden")
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -1,42 +1,103 @@
-"""People, heat maps and PAFs as marks on the picture."""
+"""Keypoints, limbs, heat maps and PAFs as a person reads them and as they are drawn on the picture."""
 
+from colorsys import hsv_to_rgb
 from functools import cache
+from math import pi
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.figure import Arrows, Heatmap, Image, Mark, Pane, Points, Segments
+from explorer.figure import Arrows, Heatmap, Image, Mark, Pane, Places, Points, Segments
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.pose.controls import BY_PERSON, View
-from explorer.panels.pose.network import Array, Grid, Maps
-from explorer.panels.pose.parts import (
-    DIRECTIONS,
-    SKELETON,
-    K,
-    direction_colours,
-    keypoints_of,
-    limb_colour,
-    limbs_of,
-    person_colour,
-)
-from explorer.panels.pose.people import People
+from explorer.panels.pose.compute import Array, Maps, People, Trace
+from explorer.panels.pose.controls import BY_PERSON, LIMB_NAMES, SKELETON, K, L, Params, View
+from explorer.views.cells import Cells
+from explorer.views.said import fixed
 
-SPACE = "picture"
+Shown = Result[Trace, Params]
 OTHER = "#808890"
 """Limbs that are not chosen."""
 ARROWS = 900
 """Drawn at most; of more every second, third ... cell is taken."""
+DIRECTIONS = 24
+"""Colours of arrows: enough to tell directions, few enough to draw them quickly."""
 
 
-def picture(result: Result, view: View) -> tuple[Mark, ...]:
+def keypoint_name(keypoint: int) -> str:
+    return tr(SKELETON.names[keypoint])
+
+
+def limb_name(limb: int) -> str:
+    a, b = SKELETON.limbs[limb]
+    return f"{keypoint_name(a)} – {keypoint_name(b)}"
+
+
+def part_name(part: str) -> str:
+    """As it is shown."""
+    limb = limb_of(part)
+    return tr(part) if limb is None else limb_name(limb)
+
+
+def keypoint_of(part: str) -> int | None:
+    return SKELETON.names.index(part) if part in SKELETON.names else None
+
+
+def limb_of(part: str) -> int | None:
+    return LIMB_NAMES.index(part) if part in LIMB_NAMES else None
+
+
+def keypoints_of(part: str) -> tuple[int, ...]:
+    """Whose heat maps are shown."""
+    keypoint, limb = keypoint_of(part), limb_of(part)
+    if keypoint is not None:
+        return (keypoint,)
+    return tuple(range(K)) if limb is None else SKELETON.limbs[limb]
+
+
+def limbs_of(part: str) -> tuple[int, ...]:
+    """Whose PAFs are shown."""
+    keypoint, limb = keypoint_of(part), limb_of(part)
+    if limb is not None:
+        return (limb,)
+    return tuple(i for i in range(L) if keypoint is None or keypoint in SKELETON.limbs[i])
+
+
+@cache
+def limb_colour(limb: int) -> str:
+    """Around the circle of hues: the right side from red to green, the left side from green to violet, as in the authors' drawings."""
+    return _hex(limb / L, 0.85, 1.0)
+
+
+def person_colour(number: int) -> int:
+    """Of the theme's palette; grey is left out."""
+    return (number - 1) % 7
+
+
+@cache
+def direction_colour(sector: int) -> str:
+    return _hex(sector / DIRECTIONS, 0.9, 1.0)
+
+
+def direction_colours(vectors: NDArray[np.floating]) -> tuple[str, ...]:
+    """(N, 2) -> N colours: red to the right, then around the circle of hues, clockwise as y points down."""
+    turn = np.arctan2(vectors[:, 1], vectors[:, 0]) / (2 * pi) % 1
+    return tuple(direction_colour(int(sector)) for sector in np.rint(turn * DIRECTIONS).astype(int) % DIRECTIONS)
+
+
+def _hex(hue: float, saturation: float, value: float) -> str:
+    red, green, blue = (round(255 * v) for v in hsv_to_rgb(hue % 1, saturation, value))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def picture(result: Shown, view: View) -> tuple[Mark, ...]:
     return (Image(result.frame.image, key="picture"),) if view.picture else ()
 
 
-def picture_pane(result: Result, key: str, title: str, marks: tuple[Mark, ...]) -> Pane:
+def picture_pane(result: Shown, key: str, title: str, marks: tuple[Mark, ...], places: Places | None = None) -> Pane:
     """A pane that zooms with the other pictures."""
     width, height = result.frame.size
-    return Pane(key, title, marks, space=SPACE, size=(float(width), float(height)))
+    return Pane(key, title, marks, space="picture", size=(float(width), float(height)), places=places)
 
 
 def heat(heatmaps: Array, part: str) -> Array:
@@ -46,7 +107,7 @@ def heat(heatmaps: Array, part: str) -> Array:
 
 
 def heat_mark(
-    values: Array, grid: Grid, view: View, *, label: str = "", key: str = "heat", high: float = 1.0
+    values: Array, cells: Cells, view: View, *, label: str = "", key: str = "heat", high: float = 1.0
 ) -> Heatmap:
     """A heat map over the picture."""
     return Heatmap(
@@ -56,7 +117,7 @@ def heat_mark(
         high=high,
         colormap="magma",
         opacity=view.opacity if view.picture else 1.0,
-        extent=grid.extent,
+        extent=cells.extent,
         smooth=view.smooth,
         key=key,
     )
@@ -72,7 +133,7 @@ def field(pafs: Array, part: str) -> Array:
     return np.concatenate((np.take_along_axis(x, best, 0), np.take_along_axis(y, best, 0)))
 
 
-def arrows(pafs: Array, part: str, grid: Grid, view: View, *, key: str = "field", width: float = 1.5) -> Arrows:
+def arrows(pafs: Array, part: str, cells: Cells, view: View, *, key: str = "field", width: float = 1.5) -> Arrows:
     """Vectors centred on their cells; one of length 1 is about as long as they are apart. Where there are many, an even grid of them."""
     vectors = field(pafs, part)
     strength = np.hypot(vectors[0], vectors[1])
@@ -82,8 +143,8 @@ def arrows(pafs: Array, part: str, grid: Grid, view: View, *, key: str = "field"
     row, column = np.nonzero(strong[offset::every, offset::every])
     row, column = row * every + offset, column * every + offset
     chosen = vectors[:, row, column].T.astype(np.float64)  # (N, 2)
-    centre = grid.on_picture(np.stack((column, row), 1))
-    along = chosen * (1.15 * every * min(grid.cell))
+    centre = cells.on_picture(np.stack((column, row), 1))
+    along = chosen * (1.15 * every * min(cells.cell or (1.0, 1.0)))
     return Arrows(centre - along / 2, along, direction_colours(chosen), width, key=key)
 
 
@@ -156,5 +217,14 @@ def highest(keypoints: Array) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def strongest_heat(maps: Maps) -> float:
-    return float(maps.heatmaps[:K].max())
+def maps_words(maps: Maps, part: str, cell: tuple[int, int]) -> str:
+    """Heat map and PAF of the part in a cell."""
+    x, y = (float(v[cell]) for v in field(maps.pafs, part))
+    return tr(
+        "{part}: heat {heat}, PAF ({x}, {y}), strength {strength:.2f}",
+        part=part_name(part),
+        heat=fixed(float(heat(maps.heatmaps, part)[cell]), 2),
+        x=fixed(x, 2),
+        y=fixed(y, 2),
+        strength=float(np.hypot(x, y)),
+    )
