@@ -113,6 +113,20 @@ def tr(text: str, /, **values: Any) -> str:
     return said.format(**values) if values else said
 
 
+def translated(text: str, language: str) -> str:
+    """``text`` in one of LANGUAGES, whichever is chosen."""
+    if language == "en" or not text:
+        return text
+    return (_catalogue if language == _language and _catalogue is not None else _other_catalogue(language)).gettext(
+        text
+    )
+
+
+@cache
+def _other_catalogue(language: str) -> Catalogue:
+    return Catalogue(language)
+
+
 def tr_n(one: str, many: str, n: int, /, **values: Any) -> str:
     """``tr`` for a number of things: ``tr_n("{n} box", "{n} boxes", len(boxes))``. ``{n}`` is filled in as well."""
     catalogue = _catalogue

@@ -27,7 +27,7 @@ from explorer.i18n import LANGUAGES, SHELL
 from explorer.own_networks.trial import PRESETS
 from explorer.panel import Knob, Panel, knobs
 from explorer.registry import CHAPTERS, find_panels
-from explorer.widgets.actions import ACTIONS
+from explorer.widgets.actions import ACTIONS, GO_TO_PANEL
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = ROOT / "assets" / "translations"
@@ -125,7 +125,7 @@ def said_by_tr() -> Words:
         elif name == "tr_n":
             for one, many in zip(constants(call.args[0]), constants(call.args[1]), strict=True):
                 add(words, one, file, many)
-    for action in ACTIONS:
+    for action in (*ACTIONS, GO_TO_PANEL):
         for text in (action.text, action.group):
             add(words, text, "explorer/widgets/actions.py")
     for picture in json.loads((ROOT / "assets" / "pictures" / "pictures.json").read_text("utf-8")):

@@ -16,6 +16,7 @@ class ActionSpec:
         shortcut: as QKeySequence reads it.
         icon: a file in assets/icons, without its ending.
         checkable: it is on or off.
+        keys: as the list of shortcuts shows them, where that is not ``shortcut``.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ActionSpec:
     group: Group
     icon: str = ""
     checkable: bool = False
+    keys: str = ""
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
@@ -45,6 +47,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("loop", "Repeat at the end", "L", "Playing", "loop", checkable=True),
     ActionSpec("slower", "Slower", "[", "Playing"),
     ActionSpec("faster", "Faster", "]", "Playing"),
+    ActionSpec("find_anything", "Find a panel, a control or an explanation…", "Ctrl+P", "Panels", "search"),
+    ActionSpec("show_start", "Start page", "Ctrl+H", "Panels", "panels"),
     ActionSpec("open_model", "Open a network of your own…", "Ctrl+Shift+M", "Panels", "layers"),
     ActionSpec("duplicate_panel", "Open the panel once more", "Ctrl+N", "Panels", "panels"),
     ActionSpec("next_panel", "Go to the next panel", "F6", "Panels"),
@@ -72,3 +76,6 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("show_shortcuts", "Keyboard shortcuts", "?", "Window", "help"),
     ActionSpec("quit", "Quit", "Ctrl+Q", "Window"),
 )
+
+GO_TO_PANEL = ActionSpec("go_to", "Go to the first, second, … open panel", "Ctrl+1", "Panels", keys="Ctrl+1 … Ctrl+9")
+"""Of the list of shortcuts only: the desk has an action for each."""

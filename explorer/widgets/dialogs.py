@@ -1,7 +1,6 @@
 """Small dialogs: an address to open, and the list of shortcuts."""
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
@@ -62,7 +61,10 @@ def shortcuts_dialog(parent: QWidget, actions: Sequence[ActionSpec]) -> QDialog:
     grid = QGridLayout(inside)
     grid.setHorizontalSpacing(18)
     grid.setVerticalSpacing(5)
-    groups = [(group, list(specs)) for group, specs in groupby(actions, key=lambda spec: spec.group)]
+    groups = [
+        (group, [spec for spec in actions if spec.group == group])
+        for group in dict.fromkeys(spec.group for spec in actions)
+    ]
     half = sum(len(specs) + 2 for _, specs in groups) / 2
     row, column, used = 0, 0, 0
     for group, specs in groups:
@@ -73,8 +75,8 @@ def shortcuts_dialog(parent: QWidget, actions: Sequence[ActionSpec]) -> QDialog:
         grid.addWidget(heading, row, column, 1, 2)
         row += 1
         for spec in specs:
-            keys = QKeySequence(spec.shortcut).toString(QKeySequence.SequenceFormat.NativeText)
-            key = QLabel(keys)
+            native = QKeySequence(spec.shortcut).toString(QKeySequence.SequenceFormat.NativeText)
+            key = QLabel(spec.keys or native)
             set_role(key, "badge")
             grid.addWidget(key, row, column, Qt.AlignmentFlag.AlignRight)
             grid.addWidget(QLabel(tr(spec.text)), row, column + 1)

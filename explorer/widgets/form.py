@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QScrollArea,
     QSizePolicy,
     QSlider,
     QSpinBox,
@@ -78,6 +79,19 @@ class Form(QWidget):
         for control in self._controls.values():
             control.set_result(result)
 
+    def show_control(self, name: str) -> bool:
+        """Gives a control the keyboard and scrolls to it; False where it is not shown as things are set."""
+        control = self._controls.get(name)
+        if control is None or control.isHidden():
+            return False
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            area.ensureWidgetVisible(control, 0, 40)
+        control.take_focus()
+        return True
+
     def control(self, name: str) -> "Control":
         return self._controls[name]
 
@@ -100,6 +114,14 @@ class Control(QWidget):
             self._show(value)
         finally:
             self._quiet = False
+
+    def take_focus(self) -> None:
+        """The first part of it that takes keys has them."""
+        parts = self.findChildren(QWidget)
+        wanted = Qt.FocusPolicy.TabFocus
+        first = next((one for one in parts if one.isVisibleTo(self) and one.focusPolicy() & wanted), None)
+        if first is not None:
+            first.setFocus(Qt.FocusReason.TabFocusReason)
 
     def set_result(self, result: Result) -> None:
         """Most controls depend on no result."""

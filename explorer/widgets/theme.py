@@ -283,6 +283,8 @@ QLabel[role="warning"] { background: $warning_soft; color: $warning; border-radi
 QLabel[role="error"] { background: $error_soft; color: $error; border-radius: ${radius}px; padding: ${space}px ${space2}px; }
 
 QFrame[role="card"] { background: $surface; border: 1px solid $border; border-radius: ${radius}px; }
+QFrame[role="page"] { background: $window; border: none; }
+QFrame[role="palette"] { background: $surface; border: 1px solid $accent; border-radius: ${radius}px; }
 QFrame[role="line"] { background: $border; border: none; max-height: 1px; min-height: 1px; }
 
 QToolBar { background: $window; border: none; border-bottom: 1px solid $border; padding: ${space}px; spacing: ${space}px; }

@@ -93,6 +93,18 @@ class Desk(QObject):
         dock.raise_()
         return dock
 
+    def bring(self, name: str, values: Mapping[str, Any] | None = None) -> PanelDock:
+        """Goes to a panel: the active one if it is of that name, else any, else a new one; with these fields set."""
+        active = self.active()
+        same = [dock for dock in self.docks if dock.name == name]
+        if not same:
+            return self.open_panel(name, dict(values or {}))
+        dock = active if active in same and active is not None else same[0]
+        self.go_to(dock)
+        if values:
+            dock.when_there(lambda: dock.set_fields(values))
+        return dock
+
     def show_as(self, panel: Panel, values: dict[str, Any], compute: tuple[str, Precision, int]) -> PanelDock:
         """Shows a panel with these fields: the active one if it is of that kind, else any, else a new one."""
         active = self.active()

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import (
     QDockWidget,
     QHBoxLayout,
@@ -81,6 +81,7 @@ class PanelDock(QDockWidget):
         self._seen = False
         self._theme = theme
         self._side_wanted: bool | None = None
+        self._waiting: list[Callable[[], object]] = []
         self._figure_values: Mapping[str, object] = {}
 
         self.canvas = Canvas()
@@ -144,6 +145,7 @@ class PanelDock(QDockWidget):
         layout.addWidget(split, 1)
         layout.addLayout(foot)
         self.setWidget(body)
+        self._dress()
         self.visibilityChanged.connect(self._visibility_changed)
         self.setWindowTitle(tr(self._title))
 
@@ -157,6 +159,9 @@ class PanelDock(QDockWidget):
         self.view = fields_from_json(panel.view, self._remembered)
         self.retranslate()
         self.task_changed.emit()
+        waiting, self._waiting = self._waiting, []
+        for do in waiting:
+            do()
 
     def set_up(self, values: Mapping[str, Any], compute: tuple[str, Precision, int] | None) -> None:
         """Sets every field of Params and View, and computes on this device in this precision with these threads instead of the ones
@@ -177,6 +182,31 @@ class PanelDock(QDockWidget):
         """The panel cannot be had."""
         self.error = sentence
         self._say(sentence, "error")
+
+    def when_there(self, do: Callable[[], object]) -> None:
+        """Does something once the panel is imported: now, if it is."""
+        if self.panel is not None:
+            do()
+        else:
+            self._waiting.append(do)
+
+    def show_control(self, name: str) -> bool:
+        """Shows the controls and gives one of them the keyboard; False where it is not shown as things are set."""
+        self.show_side(True)
+        self.side.setCurrentWidget(self._controls)
+        return self._form is not None and self._form.show_control(name)
+
+    def show_explanation(self, words: Sequence[str] = ()) -> None:
+        """Shows the explanation, from the first of these words on that it has."""
+        self.show_side(True)
+        self.side.setCurrentWidget(self._explain)
+        self._explain.setFocus()
+        self._explain.moveCursor(QTextCursor.MoveOperation.Start)
+        for some in words:
+            if self._explain.find(some):
+                bar, line = self._explain.verticalScrollBar(), self._explain.cursorRect()
+                bar.setValue(bar.value() + line.top() - line.height())
+                return
 
     def preview(self, frame: Frame) -> None:
         """Shows the bare picture until there is a result."""
@@ -240,13 +270,16 @@ class PanelDock(QDockWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        self._side_button.setIcon(icon("tune", theme.text))
-        self._links_button.setIcon(icon("layers", theme.text))
+        self._dress()
         self._fit_side()
         self.canvas.set_theme(theme)
         self.waterfall.set_theme(theme)
         if self.result is not None:
             self._redraw()
+
+    def _dress(self) -> None:
+        self._side_button.setIcon(icon("tune", self._theme.text))
+        self._links_button.setIcon(icon("layers", self._theme.text))
 
     def retranslate(self) -> None:
         """Words again: title, controls, explanation, picture."""

@@ -29,7 +29,7 @@ from explorer.settings.diagnostics import describe
 from explorer.settings.session import Settings, save_settings
 from explorer.sources.player import Player
 from explorer.views import networks
-from explorer.widgets.actions import ACTIONS
+from explorer.widgets.actions import ACTIONS, GO_TO_PANEL
 from explorer.widgets.chooser import ComputeChooser
 from explorer.widgets.dialogs import shortcuts_dialog
 from explorer.widgets.icons import icon
@@ -37,6 +37,7 @@ from explorer.widgets.jobs import Jobs
 from explorer.widgets.theme import THEMES, apply_theme, set_role
 from explorer.widgets.transport import Transport
 from explorer.window.desk import Desk
+from explorer.window.guide import Guide
 from explorer.window.panel_keys import key_actions
 from explorer.window.source_menu import Opener, from_mime, is_welcome, samples
 
@@ -93,8 +94,10 @@ class MainWindow(QMainWindow):
             self, self.desk, self.say, self.actions_by_name["record"], settings.records, settings.recordings
         )
         self.recorder.wants_open.connect(self.opener.open)
+        self.guide = Guide(self, self.desk, self.actions_by_name, lambda: self.theme, self.say)
         self._doers = (
             self,
+            self.guide,
             self.opener,
             self.transport,
             self.desk,
@@ -108,13 +111,13 @@ class MainWindow(QMainWindow):
         self._make_toolbar()
         self._make_menus()
         self.moved.connect(self._show_player)
-        self.desk.emptied.connect(self._empty.setVisible)
+        self.desk.emptied.connect(self.guide.page.setVisible)
         self.desk.loaded.connect(self._tell_damaged)
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         self.setMinimumSize(800, 500)
         self.desk.restore(settings.panels)
-        self._empty.setVisible(not settings.panels)
+        self.guide.page.setVisible(not settings.panels)
         self._restore_layout()
         self.set_language(settings.language or language())
         self._dress()
@@ -150,11 +153,7 @@ class MainWindow(QMainWindow):
         return lambda: next(getattr(doer, name) for doer in self._doers if hasattr(doer, name))()
 
     def _make_body(self) -> None:
-        self._empty = QLabel()
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
-        set_role(self._empty, "muted")
-        self.setCentralWidget(self._empty)
+        self.setCentralWidget(self.guide.page)
         self._banner = QLabel()
         self._banner.setObjectName("banner")
         self._banner.setWordWrap(True)
@@ -198,6 +197,7 @@ class MainWindow(QMainWindow):
         bar.addAction(self.actions_by_name["open_moving"])
         bar.addSeparator()
         menu_button("panels", self.desk.panel_menu)
+        bar.addAction(self.actions_by_name["find_anything"])
         bar.addAction(self.actions_by_name["open_model"])
         bar.addSeparator()
         bar.addAction(self.actions_by_name["save_frame"])
@@ -279,8 +279,7 @@ class MainWindow(QMainWindow):
         self._menu_buttons["samples"].setText(tr("Photographs"))
         self._menu_buttons["camera"].setText(tr("Camera"))
         self._menu_buttons["panels"].setText(tr("Panels"))
-        self._empty.setText(tr("No panel is open. Open one with the button Panels above."))
-        for part in (self.opener, self.desk, self.chooser, self.transport, self.recorder):
+        for part in (self.opener, self.desk, self.guide, self.chooser, self.transport, self.recorder):
             part.retranslate()
         self._show_player()
 
@@ -307,6 +306,7 @@ class MainWindow(QMainWindow):
             button.setToolButtonStyle(style.ToolButtonIconOnly if large else style.ToolButtonTextBesideIcon)
         self.transport.set_theme(self.theme)
         self.desk.set_theme(self.theme)
+        self.guide.set_theme(self.theme)
         self.recorder.set_theme(self.theme)
 
     def next_theme(self) -> None:
@@ -384,7 +384,7 @@ class MainWindow(QMainWindow):
     def show_shortcuts(self) -> None:
         dock = self.desk.active()
         own = () if dock is None or dock.params is None else key_actions(dock.params, dock.view)
-        shortcuts_dialog(self, (*ACTIONS, *own)).open()
+        shortcuts_dialog(self, (*ACTIONS, GO_TO_PANEL, *own)).open()
 
     def show_weights(self) -> None:
         if self.weights is None:

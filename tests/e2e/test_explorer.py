@@ -131,6 +131,30 @@ def test_a_first_visit(start: Callable[..., Program], desktop: Desktop, tmp_path
     assert "Traceback" not in program.output
 
 
+def test_finding_with_the_keyboard_alone(start: Callable[..., Program], desktop: Desktop, out: Path) -> None:
+    """Close what is open, open a panel from the start page, find a control of another one, go back by a number."""
+    program = opened(start("--language", "en"))
+    desktop.key("ctrl+w")
+    program.find(name="start_page")
+    desktop.screenshot(out / "start-page.png")
+    desktop.key("ctrl+h", "Return")
+    program.find(kind="PanelDock")
+    desktop.key("ctrl+p")
+    program.find(name="palette_line")
+    desktop.type("sampling rat")
+    program.find(name="palette_list", where=lambda found: any(row.text == "Sampling ratio" for row in found.rows))
+    desktop.screenshot(out / "palette.png")
+    desktop.key("Return")
+    wait_until(lambda: sum(place.kind == "PanelDock" for place in program.widgets()) == 2, "a second panel")
+    program.find(name="control_sampling_ratio")
+    desktop.key("ctrl+1", "ctrl+w")
+    wait_until(lambda: sum(place.kind == "PanelDock" for place in program.widgets()) == 1, "the first panel to go")
+    program.find(name="control_sampling_ratio")
+    desktop.key("ctrl+q")
+    assert program.wait_end() == 0
+    assert "Traceback" not in program.output
+
+
 def test_what_was_open_is_open_again(start: Callable[..., Program], desktop: Desktop) -> None:
     program = opened(start("--language", "en", PICTURES / "coffee.jpg"))
     source(program, "coffee")
