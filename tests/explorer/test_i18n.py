@@ -166,6 +166,25 @@ def test_explanations_have_the_same_parts(language: str) -> None:
         assert parts(text) == parts(explanations(language)[name]), name
 
 
+def test_every_value_of_an_explanation_is_given_by_its_panel() -> None:
+    """A name that a panel's sources do not hold would be a dash for ever; the panels' own tests fill the texts."""
+    for name, text in explanations("en").items():
+        own = (f"explorer/panels/{name}.py", f"explorer/panels/{name}/")
+        nodes = [node for file, tree in words.sources().items() if file.startswith(own) for node in ast.walk(tree)]
+        given = [pattern for node in nodes if (pattern := names_given(node))]
+        assert [one for one in placeholders(text) if not any(re.fullmatch(way, one) for way in given)] == [], name
+
+
+def names_given(node: ast.AST) -> str:
+    """The names that a key or keyword can be, as a regular expression; a part filled in at run time can be anything."""
+    match node:
+        case ast.Constant(value=str(text)) | ast.keyword(arg=str(text)):
+            return re.escape(text)
+        case ast.JoinedStr(values=parts) if any(isinstance(part, ast.Constant) for part in parts):
+            return "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"\w+" for part in parts)
+    return ""
+
+
 def parts(text: str) -> list[list[str]]:
     """Of each paragraph its headings, list items and bold words."""
     marks = re.compile(r"^(?:#+|[-*]|\d+\.)(?= )|\*\*", re.MULTILINE)
