@@ -3,12 +3,14 @@ https://arxiv.org/abs/1610.02391.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cvcore.gradients import NoGradientError, differentiating
 from cvcore.record import map_tensors, submodule, tensors
 
 
@@ -49,7 +51,8 @@ def grad_cam(
         scores_of: finds the class scores in what the network gives; without it they are all it gives.
 
     Raises:
-        ValueError: no such layer, it gives no map, the network gives no class scores, or they do not depend on the layer.
+        ValueError: no such layer, it gives no map, the network gives no class scores, they do not depend on the layer, or the network
+            cannot be differentiated there (:class:`cvcore.gradients.NoGradientError`).
         IndexError: no such class.
     """
     module = submodule(model, name)
@@ -59,29 +62,35 @@ def grad_cam(
         first = next(iter(tensors(output)), None)
         if first is None or first.ndim != 4:
             raise ValueError(f"the layer {name!r} gives no map (1, C, h, w)")
-        torch.set_grad_enabled(True)  # from here on; no_grad below puts it back
+        # The network may have switched gradients off on the outside; what it does further inside stays.
+        outside.enter_context(torch.inference_mode(False))
+        torch.set_grad_enabled(True)
         captured.append(first.detach().clone().requires_grad_())
         # A later in-place layer may not write into a leaf.
         return map_tensors(lambda t: captured[-1].clone() if t is first else t, output)
 
     handle = module.register_forward_hook(restart)
     try:
-        with torch.inference_mode(False), torch.no_grad():
-            output = model(
-                x.clone()
-            )  # inference tensors cannot be saved for a gradient, and a network may work in place
+        # From the start, though nothing before the layer has a gradient: what is a view then may be written into later.
+        with differentiating(name):
+            with ExitStack() as outside:
+                # Inference tensors cannot be saved for a gradient, and a network may work in place.
+                output = model(x.clone())
             scores = output if scores_of is None else scores_of(output)
-            if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 1:
-                raise ValueError(f"the network {type(model).__name__} gives no class scores (1, classes)")
-            index = int(scores.argmax()) if class_index is None else class_index
-            if not 0 <= index < scores.shape[1]:
-                raise IndexError(f"the network has {scores.shape[1]} classes, not {index}")
-            if not captured or not scores.requires_grad:
-                raise ValueError(f"the class scores do not depend on the layer {name!r}")
-            activations = captured[-1]  # A: (1, C, h, w)
-            (gradient,) = torch.autograd.grad(scores[0, index], activations, allow_unused=True)
     finally:
         handle.remove()
+    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 1:
+        raise ValueError(f"the network {type(model).__name__} gives no class scores (1, classes)")
+    index = int(scores.detach().argmax()) if class_index is None else class_index
+    if not 0 <= index < scores.shape[1]:
+        raise IndexError(f"the network has {scores.shape[1]} classes, not {index}")
+    if not captured or not scores.requires_grad:
+        raise ValueError(f"the class scores do not depend on the layer {name!r}")
+    activations = captured[-1]  # A: (1, C, h, w)
+    if activations.is_complex():
+        raise NoGradientError(f"the layer {name!r} gives complex numbers, which speak for nothing")
+    with differentiating(name):
+        (gradient,) = torch.autograd.grad(scores[0, index], activations, allow_unused=True)
     if gradient is None:
         raise ValueError(f"the class scores do not depend on the layer {name!r}")
     weights = gradient[0].mean((1, 2))  # equation 1: (C,)

@@ -1,10 +1,12 @@
 """Copies of a network whose weights have less precision, or none of what was learnt: what is a network worth without its details?"""
 
 from collections.abc import Callable
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
+
+from cvcore.computed import change_computed, keep_precision, reset, sources
+from cvcore.copying import copied
 
 
 def with_weights_in(model: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -44,29 +46,44 @@ def with_weights_in_bits(model: nn.Module, bits: int) -> nn.Module:
 
 
 def computing_in(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy with weights and activations of another type; its input must be of that type too."""
-    return deepcopy(model).to(dtype)
+    """A copy with weights and activations of another type; its input must be of that type too. Complex numbers stay what they are."""
+    made = copied(model)
+    made._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
+    for module in made.modules():
+        keep_precision(module, dtype)
+    return made
 
 
 def untrained(model: nn.Module, seed: int = 0) -> nn.Module:
     """A copy with the weights its layers begin with, random but the same for one seed.
 
-    Layers without a ``reset_parameters`` keep what they have.
+    Weights that no layer knows how to begin with (parameters outside of torch's layers, graphs from files) are their own numbers in
+    random order, which keeps their size and takes what they have learnt.
     """
-    made = deepcopy(model)
+    made = copied(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
+        before = {name: p.clone() for name, p in made.named_parameters()}
+        begun: set[int] = set()
         for module in made.modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
+            begin = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+            if callable(begin):
+                reset(module, begin)
+                begun.update(id(source) for source in sources(module))
+        for name, parameter in made.named_parameters():
+            if parameter.numel() > 1 and id(parameter) not in begun and torch.equal(parameter, before[name]):
+                order = torch.randperm(parameter.numel()).to(parameter.device)
+                parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
     return made
 
 
 def _changed(model: nn.Module, change: Callable[[Tensor], Tensor]) -> nn.Module:
-    made = deepcopy(model)
+    made = copied(model)
+    kept = {id(source) for module in made.modules() for source in sources(module)}
     with torch.no_grad():
         for parameter in made.parameters():
-            if parameter.is_floating_point():
+            if parameter.is_floating_point() and id(parameter) not in kept:
                 parameter.copy_(change(parameter))
+    for module in made.modules():
+        change_computed(module, change)
     return made

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cvcore.numbers import real
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -31,7 +33,7 @@ def difference(a: Tensor, b: Tensor) -> Difference:
     """
     if a.shape != b.shape or not a.numel():
         raise ValueError(f"tensors of shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be compared cell by cell")
-    a, b = a.detach().float().reshape(-1), b.detach().float().reshape(-1)
+    a, b = real(a.detach()).reshape(-1), real(b.detach()).reshape(-1)
     apart = (a - b).abs_()
     norm_a, norm_b = torch.linalg.vector_norm(a), torch.linalg.vector_norm(b)
     numbers = torch.stack([apart.max(), apart.mean(), torch.linalg.vector_norm(apart), norm_a, norm_b, a @ b])
@@ -61,7 +63,7 @@ def linear_cka(x: Tensor, y: Tensor) -> float:
     """
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < 2:
         raise ValueError(f"linear CKA takes (n, p) and (n, q), not {tuple(x.shape)} and {tuple(y.shape)}")
-    x, y = x.detach().float(), y.detach().float()
+    x, y = real(x.detach()), real(y.detach())
     x, y = x - x.mean(0), y - y.mean(0)
     # Scaled first: squares of squares leave single precision soon.
     size_x, size_y = torch.linalg.matrix_norm(x), torch.linalg.matrix_norm(y)
@@ -90,5 +92,5 @@ def map_cka(a: Tensor, b: Tensor, *, cells: int = 28) -> float:
     if a.ndim != 4 or b.ndim != 4 or len(a) != 1 or len(b) != 1:
         raise ValueError(f"maps are (1, C, h, w), not {tuple(a.shape)} and {tuple(b.shape)}")
     height, width = (min(a.shape[i], b.shape[i], cells) for i in (2, 3))
-    x, y = (F.adaptive_avg_pool2d(t.detach().float(), (height, width))[0].flatten(1).T for t in (a, b))
+    x, y = (F.adaptive_avg_pool2d(real(t.detach()), (height, width))[0].flatten(1).T for t in (a, b))
     return linear_cka(x, y)

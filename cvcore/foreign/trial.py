@@ -87,6 +87,8 @@ def class_scores(output: Any, classes: int = 0) -> Tensor | None:
         classes: how many are wanted; 0 takes any number from 2.
     """
     for tensor in tensors(output):
+        if tensor.is_quantized:
+            tensor = tensor.dequantize()
         row = tensor.ndim == 2 and len(tensor) == 1 and tensor.is_floating_point()
         if row and (tensor.shape[1] == classes or (not classes and tensor.shape[1] > 1)):
             return tensor

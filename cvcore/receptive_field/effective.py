@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from cvcore.gradients import differentiating
 from cvcore.record import submodule, tensors
 
 
@@ -23,28 +24,29 @@ def effective_receptive_field(
         (a ReLU that gives 0).
 
     Raises:
-        ValueError: no such layer, its first tensor does not have 2 or 4 dimensions, or no gradient reaches the input.
+        ValueError: no such layer, its first tensor does not have 2 or 4 dimensions, or no gradient reaches the input
+            (:class:`cvcore.gradients.NoGradientError` where the network cannot be differentiated there).
         IndexError: no such position or channel.
     """
-    with torch.inference_mode(False), torch.enable_grad():
+    with differentiating(name):
         given = x.detach().clone().requires_grad_()
         output = run_to(model, name, given.clone())  # a network may work in place on its input
-        if output.ndim not in (2, 4):
-            raise ValueError(f"the layer {name!r} gives a tensor of {output.ndim} dimensions; 2 or 4 are wanted")
-        unit = output[0]  # (channels, h, w) or (channels,)
-        if output.ndim == 4:
-            row, column = position
-            if not (0 <= row < unit.shape[1] and 0 <= column < unit.shape[2]):
-                raise IndexError(f"the layer has {unit.shape[1]} x {unit.shape[2]} positions, not {position}")
-            unit = unit[:, row, column]
-        if channel is not None and not 0 <= channel < len(unit):
-            raise IndexError(f"the layer has {len(unit)} channels, not {channel}")
+    if output.ndim not in (2, 4):
+        raise ValueError(f"the layer {name!r} gives a tensor of {output.ndim} dimensions; 2 or 4 are wanted")
+    if output.ndim == 4:
+        row, column = position
+        if not (0 <= row < output.shape[2] and 0 <= column < output.shape[3]):
+            raise IndexError(f"the layer has {output.shape[2]} x {output.shape[3]} positions, not {position}")
+    if channel is not None and not 0 <= channel < output.shape[1]:
+        raise IndexError(f"the layer has {output.shape[1]} channels, not {channel}")
+    if not output.requires_grad:
+        raise ValueError(f"no gradient reaches the input from the layer {name!r}")
+    with differentiating(name):
+        unit = output[0, :, row, column] if output.ndim == 4 else output[0]  # (channels,)
         value = unit.sum() if channel is None else unit[channel]
-        if not value.requires_grad:
-            raise ValueError(f"no gradient reaches the input from the layer {name!r}")
         (gradient,) = torch.autograd.grad(value, given, allow_unused=True)
-        if gradient is None:
-            raise ValueError(f"no gradient reaches the input from the layer {name!r}")
+    if gradient is None:
+        raise ValueError(f"no gradient reaches the input from the layer {name!r}")
     return gradient[0].abs().sum(0)
 
 

@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvcore.foreign import class_scores
+from cvcore.numbers import real
 from cvcore.record import tensors
 from explorer.views import networks
 
 
 def as_maps(output: Any) -> NDArray[np.float32]:
-    """(C, h, w) of the first tensor a layer gave; other shapes than (1, C, h, w) are taken as (C, 1, 1)."""
-    first = tensors(output)[0]
+    """(C, h, w) of the first tensor a layer gave, as :func:`cvcore.numbers.real` has it; other shapes than (1, C, h, w) are taken
+    as (C, 1, 1)."""
+    first = real(tensors(output)[0].detach())
     part = first[0] if first.ndim > 1 else first
     part = part if part.ndim == 3 else part.reshape(-1, 1, 1)
-    return part.detach().float().contiguous().cpu().numpy()
+    return part.contiguous().cpu().numpy()
 
 
 def class_probabilities(output: Any, classes: int) -> NDArray[np.float32] | None:

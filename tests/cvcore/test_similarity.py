@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from cvcore import reduced
 from cvcore.similarity import difference, linear_cka, map_cka
 
 
@@ -52,54 +50,3 @@ def test_maps_of_different_sizes_are_compared_cell_by_cell_of_the_smaller() -> N
     assert map_cka(small, large) == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(ValueError, match="maps"):
         map_cka(torch.zeros(1, 5), small)
-
-
-def network() -> nn.Module:
-    torch.manual_seed(1)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)).eval()
-
-
-def test_weights_are_rounded_in_a_copy() -> None:
-    model = network()
-    before = {name: p.clone() for name, p in model.named_parameters()}
-    half = reduced.with_weights_in(model, torch.float16)
-    for name, parameter in half.named_parameters():
-        assert parameter.dtype == torch.float32
-        assert torch.equal(parameter, before[name].half().float())
-    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
-    with pytest.raises(ValueError, match="floating"):
-        reduced.with_weights_in(model, torch.int8)
-
-
-@pytest.mark.parametrize("bits", [2, 4, 8])
-def test_quantised_weights_lie_on_a_grid_for_each_output_channel(bits: int) -> None:
-    model = network()
-    made = reduced.with_weights_in_bits(model, bits)
-    top = 2 ** (bits - 1) - 1
-    for before, after in zip(model[0].weight, made[0].weight, strict=True):  # type: ignore[index, arg-type]
-        step = before.abs().max() / top
-        counts = after / step
-        assert torch.allclose(counts, counts.round(), atol=1e-3)
-        assert counts.abs().max() <= top + 1e-3
-        assert (before - after).abs().max() <= step / 2 + 1e-6
-    assert torch.equal(model[1].weight, made[1].weight)  # type: ignore[index, union-attr, arg-type]
-    with pytest.raises(ValueError, match="bits"):
-        reduced.with_weights_in_bits(model, 1)
-
-
-def test_zero_weights_stay_zero() -> None:
-    model = nn.Linear(3, 2)
-    nn.init.zeros_(model.weight)
-    assert not reduced.with_weights_in_bits(model, 8).weight.any()  # type: ignore[operator, union-attr]
-
-
-def test_another_number_type_and_no_training_are_copies_too() -> None:
-    model = network()
-    narrow = reduced.computing_in(model, torch.bfloat16)
-    assert narrow(torch.zeros(1, 3, 4, 4, dtype=torch.bfloat16)).dtype == torch.bfloat16
-    state = torch.random.get_rng_state()
-    first, second = reduced.untrained(model), reduced.untrained(model)
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert torch.equal(first[0].weight, second[0].weight)  # type: ignore[index, arg-type]
-    assert not torch.equal(first[0].weight, model[0].weight)  # type: ignore[index, arg-type]
-    assert model[0].weight.dtype == torch.float32  # type: ignore[index, union-attr]
