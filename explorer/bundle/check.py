@@ -36,6 +36,7 @@ class Report:
         differences: in the trace, the largest first; empty where it is the same bit for bit.
         facts: what else differs: versions, device, weights, parameters.
         error: why it could not be computed here, or empty.
+        weights: the networks whose weights are another file now.
     """
 
     arrays: int
@@ -43,13 +44,21 @@ class Report:
     differences: tuple[Difference, ...]
     facts: tuple[Fact, ...]
     error: str = ""
+    weights: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
         return not self.differences and not self.error
 
     def sentence(self) -> str:
-        """What came out, in one sentence."""
+        """What came out, in one sentence; and in another, that it was computed with other weights."""
+        said = self._outcome()
+        if self.same or not self.weights:
+            return said
+        names = ", ".join(self.weights)
+        return said + " " + tr("It was saved with other weights of {names} than are here now.", names=names)
+
+    def _outcome(self) -> str:
         if self.error:
             return tr("The bundle could not be computed here: {why}", why=self.error)
         if self.same:
@@ -104,14 +113,16 @@ def set_up(
 def report_on(bundle: Bundle, result: Result, view: Any) -> Report:
     """Compares what was computed here with what was saved."""
     task = result.task
+    others = tuple(used.name for used in bundle.models if weights(used.name).sha256 not in ("", used.sha256))
     if result.error:
-        return Report(0, 0, (), _facts(bundle, task, view, result), result.error)
+        return Report(0, 0, (), _facts(bundle, task, view, result), result.error, others)
     leaves = take_apart(result.trace)
     return Report(
         sum(isinstance(leaf, Array) for leaf in bundle.leaves.values()),
         sum(isinstance(leaf, Scalar) for leaf in bundle.leaves.values()),
         compare(bundle.leaves, leaves),
         _facts(bundle, task, view, result),
+        weights=others,
     )
 
 

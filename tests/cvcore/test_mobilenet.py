@@ -3,6 +3,7 @@
 import cv2
 import pytest
 import torch
+from safetensors.torch import load_file, save
 from torch import nn
 
 from cvcore import zoo
@@ -10,6 +11,7 @@ from cvcore.assets import asset
 from cvcore.models.mobilenet import InvertedResidual, MobileNetV2, make_divisible, mobilenet_v2
 from cvcore.record import describe
 from cvcore.train.convert_mobilenet import convert, torchvision_key
+from cvcore.train.mobilenet_head import stored
 
 
 def torchvision_names() -> dict[str, tuple[int, ...]]:
@@ -99,6 +101,19 @@ def test_the_converter_s_names_are_torchvision_s() -> None:
     assert torchvision_key("features.0.1.bias") == "features.0.1.bias"
     with pytest.raises(ValueError, match="not the MobileNetV2 checkpoint"):
         convert({"features.0.1.bias": torch.zeros(32)})
+
+
+def test_what_is_kept_in_half_precision() -> None:
+    """Kernels but those of the first blocks; and the shipped file is kept so, exactly."""
+    file = asset("weights", "mobilenet_v2.safetensors")
+    kept = load_file(file)
+    halved = {key for key, value in kept.items() if value.dtype == torch.float16}
+    kernels = {key for key, value in mobilenet_v2(202).state_dict().items() if value.dim() > 1}
+    assert {key for key in kernels - halved if not key.startswith("features.")} == set()
+    assert {key.split(".")[1] for key in kernels - halved} == {"0", "1", "2", "3"}
+    assert halved < kernels
+    again = stored({key: value.float() if value.is_floating_point() else value for key, value in kept.items()})
+    assert save(again) == file.read_bytes()
 
 
 def test_the_shipped_weights_know_the_dog() -> None:

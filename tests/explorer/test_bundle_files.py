@@ -163,7 +163,9 @@ def test_what_differs_is_named_and_measured(
     monkeypatch.setattr("explorer.registry.find_panels", lambda: Registry(panels, {}))
     assert main([str(tmp_path / "a.cvbundle")]) == 1
     said = capsys.readouterr().out
-    assert "2 of 2 parts differ, most of all values, by up to 0.5." in said
+    assert (
+        "2 of 2 parts differ, most of all values, by up to 0.5. It was saved with other weights of mobilenet_v2" in said
+    )
     assert "torch: 1.0 → " in said
     assert "values: float32 (6, 8) → float32 (6, 8) (largest difference 0.5, 1 of 48 numbers)" in said
 
