@@ -91,6 +91,14 @@ def called(node: ast.Call) -> str:
     return ""
 
 
+def made_by(node: ast.Call) -> str:
+    """The class whose classmethod is called: Items of ``Items.all(...)``."""
+    match node.func:
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name
+    return ""
+
+
 def constants(node: ast.AST) -> Iterator[str]:
     """The strings an expression can be: itself, or the arms of a condition."""
     match node:
@@ -119,7 +127,7 @@ def said_by_tr() -> Words:
     words: Words = {}
     for file, call in calls("explorer/"):
         name = called(call)
-        if name in SAY_THE_FIRST:
+        if name in SAY_THE_FIRST or made_by(call) in SAY_THE_FIRST:
             for text in constants(call.args[0]):
                 add(words, text, file)
         elif name == "tr_n":
@@ -159,19 +167,19 @@ def said_by_panels() -> Words:
     for chapter in CHAPTERS:
         add(words, chapter, "explorer/registry.py")
     for panel in own_panels().values():
-        file = _file_of(panel)
+        file = _file_of(f"explorer.panels.{panel.name}")
         entry = find_panels().entries[panel.name]
         for text in filter(None, (panel.title, panel.chapter, entry.about)):
             add(words, text, file, shell=True)
         for kind in (panel.params, panel.view):
             for name, (_, knob) in knobs(kind).items():
                 for text in words_of_knob(name, knob):
-                    add(words, text, file)
+                    add(words, text, _file_of(kind.__module__))
     return words
 
 
-def _file_of(panel: Panel) -> str:
-    path = f"explorer/panels/{panel.name}"
+def _file_of(module: str) -> str:
+    path = module.replace(".", "/")
     return f"{path}.py" if f"{path}.py" in sources() else f"{path}/__init__.py"
 
 

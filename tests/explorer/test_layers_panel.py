@@ -490,7 +490,7 @@ def test_warnings_name_dead_saturated_and_broken_units() -> None:
     result = run(Params(layer="0.sick.0", size=64), computer=computer)
     said = " ".join(note.text for note in draw(result, View()).notes if note.level == "warning")
     assert "1 activations are NaN and 1 infinite" in said
-    assert "1 of 6 channels are zero" in said
+    assert "1 of 6 channels is zero" in said
     capped = statistics(result.trace.maps, 6.0, None)
     stuck = Result(result.frame, result.task, replace(result.trace, statistics=capped))
     said = " ".join(note.text for note in draw(stuck, View()).notes)

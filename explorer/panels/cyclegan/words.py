@@ -10,7 +10,7 @@ import numpy as np
 
 from cvcore.losses.cyclegan import CYCLE_WEIGHT, IDENTITY_WEIGHT
 from explorer.figure import Note
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Link, Result
 from explorer.panels.cyclegan.compute import BUILT_IN_PICTURES, Pixels, Side, Trace
 from explorer.panels.cyclegan.controls import (
@@ -93,7 +93,10 @@ def notes(result: Shown, view: View) -> Iterator[Note]:
     side = trace.side
     if trace.tiles:
         width, height = side.fit.input
-        words = tr("{count} tiles of {width} × {height} px in all.", count=trace.tiles, width=width, height=height)
+        words = tr_n(
+            "{n} tile of {width} × {height} px in all.", "{n} tiles of {width} × {height} px in all.",
+            trace.tiles, width=width, height=height,
+        )  # fmt: skip
         if params.statistics != SHARED:
             words += " " + tr(
                 "Each tile is normalised by its own mean and variance: colour and contrast jump from tile to tile."

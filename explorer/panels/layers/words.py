@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from explorer.figure import Note
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Result
 from explorer.panels.layers.compute import Trace
 from explorer.panels.layers.controls import Params, View
@@ -29,26 +29,29 @@ def notes(result: Result[Trace, Params], view: View) -> Iterator[Note]:
         dead = int(numbers.never.sum())
         if numbers.frames > 1:
             warnings.append(
-                tr(
-                    "{dead} of {count} channels were zero everywhere on all {frames} pictures: dead units?",
-                    dead=dead,
+                tr_n(
+                    "{n} of {count} channels was zero everywhere on all {frames} pictures: a dead unit?",
+                    "{n} of {count} channels were zero everywhere on all {frames} pictures: dead units?",
+                    dead,
                     count=total,
                     frames=numbers.frames,
                 )
             )
         else:
             warnings.append(
-                tr(
-                    "{dead} of {count} channels are zero everywhere on this picture: dead units?",
-                    dead=dead,
+                tr_n(
+                    "{n} of {count} channels is zero everywhere on this picture: a dead unit?",
+                    "{n} of {count} channels are zero everywhere on this picture: dead units?",
+                    dead,
                     count=total,
                 )
             )
     if numbers.stuck.any():
         warnings.append(
-            tr(
-                "{stuck} of {count} channels are saturated: at the limit {limit:g} in more than half of their cells.",
-                stuck=int(numbers.stuck.sum()),
+            tr_n(
+                "{n} of {count} channels is saturated: at the limit {limit:g} in more than half of its cells.",
+                "{n} of {count} channels are saturated: at the limit {limit:g} in more than half of their cells.",
+                int(numbers.stuck.sum()),
                 count=total,
                 limit=numbers.limit,
             )

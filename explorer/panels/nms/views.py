@@ -30,7 +30,7 @@ from explorer.figure import (
     TableColumn,
     Text,
 )
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Result
 from explorer.panels.nms.compute import THRESHOLDS, Run, State, Trace, in_focus, pair_of, state, step_of
 from explorer.panels.nms.controls import (
@@ -110,7 +110,7 @@ def title(result: Shown, run: Run, now: State) -> str:
         case "wait":
             return tr("{method}: waits · {kept} kept", method=method, kept=kept)
         case "start":
-            return tr("{method}: {count} candidates", method=method, count=len(now.kept))
+            return tr_n("{method}: {n} candidate", "{method}: {n} candidates", len(now.kept), method=method)
     words = {"method": method, "kept": kept, "count": len(now.kept), "ms": run.seconds * 1e3}
     return tr("{method}: {kept} of {count} kept · {ms:.2f} ms", **words)
 
@@ -235,7 +235,7 @@ def table(result: Shown, view: View, step: int) -> Pane:
         return cells
 
     count, found = len(trace.scene), trace.scene.found
-    words = tr("{count} candidates", count=count)
+    words = tr_n("{n} candidate", "{n} candidates", count)
     if count < found:
         words = tr("The best {count} of {found} candidates", count=count, found=found)
     items = Items("box", trace.rows, focus if focus >= 0 else None, again=-1)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cvcore.suppression.methods import AVERAGING
 from explorer.figure import Note
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Result
 from explorer.panels.nms.compute import Run, State, Trace, in_focus, last_decision, moved, pair_of, state, step_of
 from explorer.panels.nms.controls import Params, View
@@ -220,7 +220,11 @@ def notes(result: Shown, view: View) -> list[Note]:
         ]
     colours = tr("Blue: not decided yet · green: kept · orange: just decided")
     if len(trace.runs) > 1:
-        colours += tr(" · yellow: the methods disagree on it ({count} boxes)", count=int(trace.disputed().sum()))
+        colours += tr_n(
+            " · yellow: the methods disagree on it ({n} box)",
+            " · yellow: the methods disagree on it ({n} boxes)",
+            int(trace.disputed().sum()),
+        )
     found = [colours]
     if trace.by_hand:
         found.append(

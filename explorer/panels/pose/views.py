@@ -25,7 +25,7 @@ from explorer.figure import (
     TableColumn,
 )
 from explorer.files.coco_images import image_entry, image_number
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Link
 from explorer.panels.pose.compute import Labelled, Maps, People, Trace
 from explorer.panels.pose.controls import (
@@ -114,7 +114,7 @@ def people_pane(people: People, view: View) -> Pane:
         for number, count, score in zip(people.numbers, people.found(), people.scores, strict=True)
     )
     items = everyone(people, view)
-    said = tr("{count} people", count=len(people)) if len(people) != 1 else tr("1 person")
+    said = tr_n("{n} person", "{n} people", len(people))
     return items.pane("table", said, (Table(columns, rows, items.place, key="people"),), "people")
 
 
@@ -140,7 +140,7 @@ def refinement(result: Shown, view: View) -> Layout:
             heat_mark(heat(maps.heatmaps, view.part), trace.cells, view),
             arrows(maps.pafs, view.part, trace.cells, view, width=1.2),
         )
-        said = tr("{count} people", count=len(people)) if len(people) != 1 else tr("1 person")
+        said = tr_n("{n} person", "{n} people", len(people))
         maps_title = tr("Stage {number} of {count}: {part}", number=number, count=trace.stage_count, part=name)
         panes: list[Pane] = [picture_pane(result, f"maps_{number}", maps_title, seen, InPicture(None, trace, maps))]
         if view.skeletons:

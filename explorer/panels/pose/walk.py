@@ -56,7 +56,7 @@ from explorer.figure import (
     TableColumn,
     Text,
 )
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panels.pose.compute import Walked
 from explorer.panels.pose.controls import LIMB_NAMES, SKELETON, View
 from explorer.panels.pose.marks import (
@@ -567,9 +567,10 @@ def formula_lines(s: Stepping, pair: int) -> list[str]:
             paid=abs(prior),
             score=fixed(score, 2),
         ),
-        tr(
-            "{agreeing} of {count} points are above {threshold:g}, {needed} are needed: {verdict}.",
-            agreeing=agreeing,
+        tr_n(
+            "{n} of {count} points is above {threshold:g}, {needed} are needed: {verdict}.",
+            "{n} of {count} points are above {threshold:g}, {needed} are needed: {verdict}.",
+            agreeing,
             count=count,
             threshold=pairs.min_dot,
             needed=needed,
@@ -587,21 +588,23 @@ def step_words(s: Stepping) -> str:
     pairs, peaks = decoded.pairs, decoded.peaks
     if s.step.kind == PEAKS:
         count = int(peaks.starts[s.step.number + 1] - peaks.starts[s.step.number])
-        return tr(
-            "Peaks of {name}: {count} local maxima above {threshold:g}.",
+        return tr_n(
+            "Peaks of {name}: {n} local maximum above {threshold:g}.",
+            "Peaks of {name}: {n} local maxima above {threshold:g}.",
+            count,
             name=keypoint_name(s.step.number),
-            count=count,
             threshold=s.trace.params.peak_threshold,
         )
     if s.step.kind == CANDIDATES:
         a, b = SKELETON.limbs[s.step.number]
         first, second = (int(peaks.starts[k + 1] - peaks.starts[k]) for k in (a, b))
-        said = tr(
-            "{limb}: {first} × {second} = {count} candidate pairs.",
+        said = tr_n(
+            "{limb}: {first} × {second} = {n} candidate pair.",
+            "{limb}: {first} × {second} = {n} candidate pairs.",
+            first * second,
             limb=limb_name(s.step.number),
             first=first,
             second=second,
-            count=first * second,
         )
         return said if first and second else f"{said} {tr('One of its ends was not found.')}"
     if s.step.kind == GROWING:
@@ -622,9 +625,10 @@ def step_words(s: Stepping) -> str:
         mine = pairs_of(decoded, s.step.number)
         failed = int(np.count_nonzero(pairs.failed.numpy()[mine]))
         if s.step.kind == SCORES:
-            return tr(
-                "Each pair gets the mean of the PAF along it. {failed} of {count} pairs fail (red). Click a pair to see its integral.",
-                failed=failed,
+            return tr_n(
+                "Each pair gets the mean of the PAF along it. {n} of {count} pairs fails (red). Click a pair to see its integral.",
+                "Each pair gets the mean of the PAF along it. {n} of {count} pairs fail (red). Click a pair to see its integral.",
+                failed,
                 count=len(mine),
             )
         accepted = len(accepted_pairs(decoded) & set(mine.tolist()))
@@ -710,11 +714,12 @@ def tell(s: Stepping, at: At) -> str:
 
 def pair_words(s: Stepping, pair: int) -> str:
     pairs = s.decoded.pairs
-    return tr(
-        "{pair}: E = {integral}, {agreeing} of {count} points agree, score {score}",
+    return tr_n(
+        "{pair}: E = {integral}, {n} of {count} points agrees, score {score}",
+        "{pair}: E = {integral}, {n} of {count} points agree, score {score}",
+        int(pairs.agreeing[pair]),
         pair=pair_name(s.decoded, pair),
         integral=fixed(float(pairs.integrals[pair]), 2),
-        agreeing=int(pairs.agreeing[pair]),
         count=pairs.dots.shape[1],
         score=fixed(float(pairs.scores[pair]), 2),
     )

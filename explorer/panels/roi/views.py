@@ -29,7 +29,7 @@ from explorer.figure import (
     TableColumn,
     Text,
 )
-from explorer.i18n import tr
+from explorer.i18n import tr, tr_n
 from explorer.panel import Result
 from explorer.panels.roi.bins import (
     CHOSEN,
@@ -474,7 +474,7 @@ def gradient_view(result: Shown, view: View) -> tuple[Layout, Note]:
         shown = np.where(values > 0, values, np.nan)
         marks = list(ground(result, shown, label=tr("gradient"), low=0.0, high=high, colormap="magma", opacity=0.9))
         counted = int((values > 0).sum())
-        title = f"{name} · " + (tr("1 cell") if counted == 1 else tr("{count} cells", count=counted))
+        title = f"{name} · " + tr_n("{n} cell", "{n} cells", counted)
         marks.append(region_mark(trace))
         if not every:
             marks.append(box(places.boxes[chosen.bin], colour, 2.0, "chosen"))
