@@ -489,12 +489,12 @@ def test_warnings_name_dead_saturated_and_broken_units() -> None:
     computer._models["mobilenet_v2", "cpu", "float32"] = networks.version("mobilenet_v2"), nn.Sequential(net)
     result = run(Params(layer="0.sick.0", size=64), computer=computer)
     said = " ".join(note.text for note in draw(result, View()).notes if note.level == "warning")
-    assert "1 activations are NaN and 1 infinite" in said
+    assert "Activations: 1 NaN, 1 infinite" in said
     assert "1 of 6 channels is zero" in said
     capped = statistics(result.trace.maps, 6.0, None)
     stuck = Result(result.frame, result.task, replace(result.trace, statistics=capped))
     said = " ".join(note.text for note in draw(stuck, View()).notes)
-    assert "1 of 6 channels are saturated: at the limit 6" in said
+    assert "1 of 6 channels is saturated: at the limit 6" in said
 
 
 def test_an_unknown_layer_is_replaced_and_told() -> None:

@@ -20,7 +20,7 @@ def notes(result: Result[Trace, Params], view: View) -> Iterator[Note]:
     if numbers.nan or numbers.infinite:
         warnings.append(
             tr(
-                "{nan} activations are NaN and {infinite} infinite; the statistics leave them out.",
+                "Activations: {nan} NaN, {infinite} infinite; the statistics leave them out.",
                 nan=numbers.nan,
                 infinite=numbers.infinite,
             )
