@@ -8,6 +8,44 @@ from torch import Tensor, nn
 from cvcore.computed import change_computed, keep_precision, reset, sources
 from cvcore.copying import copied
 
+STATES = (
+    "as it is",
+    "float16 weights",
+    "bfloat16 weights",
+    "int8 weights",
+    "int4 weights",
+    "computed in float16",
+    "computed in bfloat16",
+    "untrained",
+)
+
+
+def in_state(model: nn.Module, state: str) -> nn.Module:
+    """The network itself, or a changed copy of it: one of :data:`STATES`.
+
+    Raises:
+        ValueError: there is no such state.
+    """
+    match state.split():
+        case ["as", "it", "is"]:
+            return model
+        case ["untrained"]:
+            return untrained(model)
+        case ["int8" | "int4" as type, "weights"]:
+            return with_weights_in_bits(model, int(type.removeprefix("int")))
+        case ["float16" | "bfloat16" as type, "weights"]:
+            return with_weights_in(model, getattr(torch, type))
+        case ["computed", "in", "float16" | "bfloat16" as type]:
+            return computing_in(model, getattr(torch, type))
+        case _:
+            raise ValueError(f"a network has no state {state!r}; there are {', '.join(STATES)}")
+
+
+def fitted(x: Tensor, model: nn.Module) -> Tensor:
+    """An input in the number type that a network computes in."""
+    first = next((p for p in model.parameters() if p.is_floating_point()), None)
+    return x if first is None else x.to(first.dtype)
+
 
 def with_weights_in(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy that computes as before, with weights rounded to the numbers a narrower type has.

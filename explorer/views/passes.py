@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -137,6 +137,20 @@ class Pass:
                     raise
                 return None
             return Cam(made.map.float().cpu().numpy(), made.class_index)
+
+
+class Newest(Generic[T]):
+    """What was made last, to be had from ``context.kept``: for what is too large to keep several of."""
+
+    def __init__(self) -> None:
+        self._made: tuple[Hashable, T] | None = None
+
+    def of(self, key: Hashable, make: Callable[[], T]) -> T:
+        """``make()``, or what it gave if the key is the last one."""
+        if self._made is None or self._made[0] != key:
+            self._made = None  # room before something new is made
+            self._made = key, make()
+        return self._made[1]
 
 
 def see(frame: Frame, params: InputParams, context: Context) -> Pass:

@@ -47,11 +47,14 @@ class Positions:
 
     def picture(self, key: str, title: str, *marks: Mark) -> Pane:
         """The picture, or the ground in its place, with marks over it."""
-        width, height = self.frame.size
         ground = self.frame.image if self.ground is None else self.ground
+        return self.pane(key, title, Image(ground, extent=self.frame.extent), *marks)
+
+    def pane(self, key: str, title: str, *marks: Mark) -> Pane:
+        """Marks where the picture would be, and no picture under them."""
+        width, height = self.frame.size
         chosen = () if self.chosen is None else (self.box(*self.chosen, "cell"),)
-        shown = (Image(ground, extent=self.frame.extent), *marks, *chosen)
-        return Pane(key, title, shown, space="picture", size=(float(width), float(height)), places=self)
+        return Pane(key, title, (*marks, *chosen), space="picture", size=(float(width), float(height)), places=self)
 
     def map(
         self,

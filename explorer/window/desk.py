@@ -184,9 +184,7 @@ class Desk(QObject):
         if self._active is dock:
             self._active = None
         self.closed.emit(dock)
-        # What it showed goes now, not when the garbage collector finds the widgets.
-        dock.result = None
-        dock.canvas.clear()
+        dock.let_go()
         self.engine.drop_task(dock.id, forget=True)
         self._window.removeDockWidget(dock)
         dock.deleteLater()

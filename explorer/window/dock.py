@@ -337,6 +337,12 @@ class PanelDock(QDockWidget):
 
     # -- drawing
 
+    def let_go(self) -> None:
+        """What it shows goes now, not when the garbage collector finds the widgets."""
+        self.result = None
+        self._figure_values = {}
+        self.canvas.clear()
+
     def _redraw(self) -> bool:
         assert self.panel is not None
         assert self.result is not None

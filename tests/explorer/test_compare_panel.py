@@ -1,43 +1,47 @@
-"""The Compare panel by calling its functions: no Qt, no engine."""
+"""The Compare panel through the program's own computer."""
 
 from dataclasses import replace
-from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
+from cvcore.assets import asset
+from cvcore.receptive_field import receptive_field
+from explorer.engine.compute import Computer
 from explorer.figure import Curve, Heatmap, Lit, Points, Spot, Table, Text, Tiles
 from explorer.i18n import explanation
-from explorer.panel import Cancelled, Frame, Panel, Result, Task
+from explorer.panel import Frame, Panel, Result, Task
 from explorer.panels import compare
-from explorer.panels.compare import Params, View, compute, draw, pick, probe
-from explorer.panels.compare.matching import Ran, matched
-from explorer.panels.compare.words import parting
-from tests.explorer.test_layers_panel import FakeContext, mark, pane, photo
+from explorer.panels.compare import Params, Trace, View
+from explorer.views.cells import Cells
+from explorer.views.fit import Fit
+from tests.explorer.test_cbam_panel import mark, pane, stages
 
+Shown = Result[Trace, Params]
 SMALL = Params(size=96)
+PANEL = Panel.from_module(compare)
+draw, pick, probe = PANEL.draw, PANEL.pick, PANEL.probe
+PHOTO = cv2.resize(cv2.imread(str(asset("pictures", "dog.jpg")), cv2.IMREAD_COLOR_RGB), (256, 192))
+COMPUTER = Computer({"compare": PANEL})
 
 
-def run(params: Params, previous: Any = None, context: FakeContext | None = None) -> Result:
-    frame = Frame(photo(), source="test")
-    return Result(frame, Task(1, "compare", params), compute(frame, params, context or FakeContext(previous=previous)))
+def run(params: Params, computer: Computer = COMPUTER, task: int = 1) -> Shown:
+    result = computer.compute(Frame(PHOTO, source="test"), Task(task, "compare", params))
+    assert result is not None
+    assert not result.error, result.detail
+    return result
 
 
 @pytest.fixture(scope="module")
-def rounded() -> Result:
+def rounded() -> Shown:
     return run(SMALL)
 
 
 @pytest.fixture(scope="module")
-def strangers() -> Result:
+def strangers() -> Shown:
     return run(replace(SMALL, other="nanodet", other_state="as it is"))
-
-
-def test_it_is_a_whole_panel() -> None:
-    panel = Panel.from_module(compare)
-    assert panel.name == "compare"
-    assert panel.probe
-    assert panel.pick
 
 
 def test_a_network_is_equal_to_itself() -> None:
@@ -46,11 +50,10 @@ def test_a_network_is_equal_to_itself() -> None:
     assert not trace.numbers["relative difference"].any()
     assert (trace.numbers["cosine"] > 1 - 1e-6).all()
     assert trace.parting is None
-    assert "equal" in parting(trace)
-    assert draw(result, View()).notes
+    assert "All compared layers are exactly equal." in draw(result, View()).notes[0].text
 
 
-def test_rounded_weights_differ_layer_by_layer_as_their_numbers_say(rounded: Result) -> None:
+def test_rounded_weights_differ_layer_by_layer_as_their_numbers_say(rounded: Shown) -> None:
     trace = rounded.trace
     assert [pair.first.name for pair in trace.pairs] == [
         *(f"features.{i}" for i in range(19)), "classifier.0", "classifier.1",
@@ -59,15 +62,16 @@ def test_rounded_weights_differ_layer_by_layer_as_their_numbers_say(rounded: Res
     assert np.isfinite(relative).all()
     assert (relative > 0).all()
     i = trace.chosen
-    expected = np.linalg.norm(trace.first - trace.second) / np.linalg.norm(trace.first)
-    assert relative[i] == pytest.approx(expected, rel=1e-4)
-    assert trace.numbers["largest difference"][i] == pytest.approx(np.abs(trace.first - trace.second).max(), rel=1e-5)
-    np.testing.assert_allclose(trace.channel_difference, np.abs(trace.first - trace.second).mean((1, 2)), rtol=1e-5)
+    apart = trace.first.maps - trace.second.maps
+    np.testing.assert_array_equal(trace.difference, apart)
+    assert relative[i] == pytest.approx(np.linalg.norm(apart) / np.linalg.norm(trace.first.maps), rel=1e-4)
+    assert trace.numbers["largest difference"][i] == pytest.approx(np.abs(apart).max(), rel=1e-5)
+    np.testing.assert_allclose(trace.channel_difference, np.abs(apart).mean((1, 2)), rtol=1e-5)
     assert trace.parting == np.flatnonzero(relative > 0.01)[0]
     assert not np.isfinite(trace.numbers["CKA"]).any()
 
 
-def test_less_precision_differs_more(rounded: Result) -> None:
+def test_less_precision_differs_more(rounded: Shown) -> None:
     def last(state: str) -> float:
         return float(run(replace(SMALL, other_state=state)).trace.numbers["relative difference"][-1])
 
@@ -75,13 +79,27 @@ def test_less_precision_differs_more(rounded: Result) -> None:
     assert last("float16 weights") < last("bfloat16 weights") < eight < last("int4 weights")
 
 
-def test_networks_are_prepared_once(rounded: Result) -> None:
-    context = FakeContext(previous=rounded.trace)
-    again = run(SMALL, context=context)
-    assert again.trace.prepared is rounded.trace.prepared
-    assert "prepare" not in context.stages
-    other = run(replace(SMALL, other_state="int4 weights"), previous=rounded.trace)
-    assert other.trace.prepared is not rounded.trace.prepared
+def test_networks_are_prepared_once_and_only_the_last_are_kept() -> None:
+    first, again = run(SMALL, task=2), run(replace(SMALL, layer="features.7"), task=2)
+    assert (stages(first, "prepare"), stages(again, "prepare")) == (1, 0)
+    assert stages(run(replace(SMALL, other_state="int4 weights"), task=2), "prepare") == 1
+    assert stages(run(SMALL, task=2), "prepare") == 1
+
+
+def test_cells_lie_where_the_layers_look(rounded: Shown) -> None:
+    """As the Layers panel draws the same map: by its receptive field, not by an even division of the picture."""
+    result = run(replace(SMALL, layer="features.18"))
+    fit = Fit.choose((256, 192), 96, square=False)
+    network = COMPUTER.model("mobilenet_v2", torch.device("cpu"), "float32")
+    x, y = receptive_field(network, "features.18", torch.zeros(1, 3, *fit.input[::-1])).centre(1, 2)
+    for side in (result.trace.first, result.trace.second):
+        assert side.cells.shape == side.maps.shape[1:]
+        assert side.cells.centre(1, 2) == pytest.approx((x * fit.scale[0], y * fit.scale[1]))
+    even = Cells.dividing((256, 192), *side.cells.shape)
+    assert np.hypot(*np.subtract(side.cells.centre(0, 0), even.centre(0, 0))) > 20
+    found = probe(result, View(channel=4), Spot("second", "channel", *side.cells.centre(2, 1)))
+    assert found is not None
+    assert found.text.startswith("channel 4, cell (1, 2): ")
 
 
 def test_computing_in_another_type_works() -> None:
@@ -90,12 +108,12 @@ def test_computing_in_another_type_works() -> None:
     assert 0 < trace.numbers["relative difference"][0] < 0.1
 
 
-def test_strangers_are_compared_as_wholes(strangers: Result) -> None:
+def test_strangers_are_compared_as_wholes(strangers: Shown) -> None:
     trace = strangers.trace
     assert {pair.how for pair in trace.pairs} == {"depth"}
     assert not np.isfinite(trace.numbers["relative difference"]).any()
     assert ((trace.numbers["CKA"] >= 0) & (trace.numbers["CKA"] <= 1)).sum() >= 5
-    assert trace.channel_difference is None
+    assert trace.difference is None
     figure = draw(strangers, View())
     assert mark(figure, "difference", Text)
     assert "CKA" in pane(figure, "curve").title  # the measure chosen says nothing here
@@ -103,9 +121,12 @@ def test_strangers_are_compared_as_wholes(strangers: Result) -> None:
     assert [c.title for c in table.columns] == ["Layer", "CKA", "Shape"]
     columns = [c.title for c in mark(figure, "predictions", Table).columns]
     assert columns == ["Class", "A"]  # a detector gives no class scores
+    found = probe(strangers, View(), Spot("first", "channel", 100.0, 60.0))
+    assert found is not None
+    assert found.marks.keys() == {"first", "second"}, "the same place in both"
 
 
-def test_the_figure_shows_what_was_computed(rounded: Result) -> None:
+def test_the_figure_shows_what_was_computed(rounded: Shown) -> None:
     figure = draw(rounded, View(channel=5))
     trace = rounded.trace
     np.testing.assert_allclose(mark(figure, "curve", Curve, "curve").y, trace.numbers["relative difference"])
@@ -118,28 +139,26 @@ def test_the_figure_shows_what_was_computed(rounded: Result) -> None:
     shown = mark(figure, "tiles", Tiles)
     worst = int(trace.channel_difference.argmax())
     assert shown.titles[0] == str(worst)
-    np.testing.assert_allclose(shown.values[0], trace.first[worst] - trace.second[worst])
-    for name in figure.values:
-        assert name in figure.values
+    np.testing.assert_array_equal(shown.values[0], trace.first.maps[worst] - trace.second.maps[worst])
     explanation("compare.md").format_map(figure.values)
 
 
-def test_clicks_choose_the_layer_and_the_channel(rounded: Result) -> None:
+def test_clicks_choose_the_layer_and_the_channel(rounded: Shown) -> None:
     assert pick(rounded, View(), Spot("curve", "curve", 3.4, 0.1)) == {"layer": "features.3"}
     assert pick(rounded, View(), Spot("table", "table", 0, 7, 7)) == {"layer": "features.7"}
     assert pick(rounded, View(), Spot("curve", "", -3.0, 0.1)) is None
     worst = int(rounded.trace.channel_difference.argmax())
     assert pick(rounded, View(), Spot("tiles", "tiles", 0, 0, 0)) == {"channel": worst}
-    chosen = run(replace(SMALL, layer="features.7"), previous=rounded.trace)
+    chosen = run(replace(SMALL, layer="features.7"))
     assert chosen.trace.pair.first.name == "features.7"
 
 
-def test_the_pointer_reads_both_values(rounded: Result) -> None:
+def test_the_pointer_reads_both_values(rounded: Shown) -> None:
     trace = rounded.trace
     found = probe(rounded, View(channel=2), Spot("first", "channel", 10.0, 20.0))
     assert found is not None
-    row, column = trace.cells[0].at(10.0, 20.0)
-    assert f"A {trace.first[2, row, column]:.3g}".replace("-", "−") in found.text
+    row, column = trace.first.cells.at(10.0, 20.0)
+    assert f"A {trace.first.maps[2, row, column]:.3g}".replace("-", "−") in found.text
     assert set(found.marks) >= {"first", "second", "difference"}
     layer = probe(rounded, View(), Spot("curve", "curve", 4.0, 0.1))
     assert layer is not None
@@ -152,8 +171,8 @@ def test_the_pointer_reads_both_values(rounded: Result) -> None:
     assert probe(rounded, View(), Spot("first", "", -10.0, 5.0)) is None
 
 
-def test_layers_without_maps_are_bars(rounded: Result) -> None:
-    result = run(replace(SMALL, layer="classifier.1"), previous=rounded.trace)
+def test_layers_without_maps_are_bars(rounded: Shown) -> None:
+    result = run(replace(SMALL, layer="classifier.1"))
     figure = draw(result, View(channel=3))
     assert pane(figure, "difference").axes is not None
     assert pick(result, View(), Spot("second", "numbers", 7, 0, 7)) == {"channel": 7}
@@ -162,10 +181,8 @@ def test_layers_without_maps_are_bars(rounded: Result) -> None:
 
 
 def test_it_stops_when_nobody_wants_the_result() -> None:
-    context = FakeContext()
-    context.cancelled = True
-    with pytest.raises(Cancelled):
-        run(SMALL, context=context)
+    task = Task(3, "compare", SMALL)
+    assert COMPUTER.compute(Frame(PHOTO), task, cancelled=lambda: True, stop=lambda: False) is None
 
 
 def test_values_that_do_not_exist_are_refused() -> None:
@@ -173,23 +190,3 @@ def test_values_that_do_not_exist_are_refused() -> None:
         Params(other_state="int3 weights")
     with pytest.raises(ValueError):
         Params(size=8)
-
-
-def test_layers_are_matched_by_name_then_by_shape_then_by_depth() -> None:
-    def ran(*rows: tuple[str, tuple[int, ...]]) -> list[Ran]:
-        return [Ran(*row) for row in rows]
-
-    first = ran(("a", (1, 2, 8, 8)), ("b", (1, 4, 4, 4)), ("c", (1, 8, 2, 2)), ("d", (1, 5)))
-    by_name = matched(first, [*first[:2], Ran("more", (1, 9, 9, 9)), *first[2:]])
-    assert [(p.first.name, p.second.name, p.how) for p in by_name] == [(n, n, "name") for n in "abcd"]
-    renamed = [Ran(f"x{layer.name}", layer.shape) for layer in first]
-    by_shape = matched(first, [renamed[0], Ran("more", (1, 9, 9, 9)), *renamed[1:]])
-    assert [(p.second.name, p.how) for p in by_shape] == [(f"x{n}", "shape") for n in "abcd"]
-    assert all(p.cell_by_cell for p in by_shape)
-    others = ran(("x", (1, 3, 7, 7)), ("y", (1, 8, 2, 2)))
-    by_depth = matched(first, others)
-    assert [(p.first.name, p.second.name, p.how) for p in by_depth] == [
-        ("a", "x", "depth"), ("b", "x", "depth"), ("c", "y", "depth"),
-    ]  # fmt: skip
-    assert not any(p.cell_by_cell for p in by_depth)
-    assert matched(first, []) == ()

@@ -47,7 +47,6 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
 SENTENCE = re.compile(r"\b[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}\b")
 
 COMPUTES_IN_DRAW: dict[str, set[str]] = {
-    "cbam": {"max", "min"},
     "nms": {"clamp", "full_like", "ge", "scatter_reduce", "sqrt", "where"},
     "pose": {"full_like"},
     "roi": {
@@ -56,7 +55,7 @@ COMPUTES_IN_DRAW: dict[str, set[str]] = {
     },
 }  # fmt: skip
 """By panel, what its draw still computes: operators of torch, functions of OpenCV. To be emptied: compute does it."""
-UNCHECKED = {"compare", "pose"}
+UNCHECKED = {"pose"}
 """Panels some of whose controls take values outside their range, or refuse them without a sentence. ``check`` refuses them all."""
 LIGHTS_ABSENT: set[str] = set()
 """Panels that light panes of other views than the one that is shown."""

@@ -234,7 +234,7 @@ def pooling(s: Shown, values: Array, title: str, pooled: Tensor, *marks: Points)
 def mlp_rows(s: Shown, made: ChannelTrace) -> Layout:
     """The way of both vectors through the same layers, side by side."""
     named = {"avg": tr("Averages a"), "max": tr("Maxima m")}
-    high = max(float(hidden.max()) for hidden in made.hidden.values())
+    high = max(float(numbers(hidden).max()) for hidden in made.hidden.values())
     rows = []
     for pool, hidden in made.hidden.items():
         units = Items.all("unit", hidden.shape[1], label=tr("unit"))

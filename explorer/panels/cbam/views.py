@@ -78,7 +78,7 @@ class Shown:
         return self.bars("channel_gate", title, made.weight, tr("weight"), ends=ends, beside=beside)
 
     def position_gate(self, made: SpatialTrace) -> Pane:
-        ends = OPEN if self.view.own_range else (0.0, max(1.0, float(made.weight.max())))
+        ends = OPEN if self.view.own_range else (0.0, max(1.0, float(numbers(made.weight).max())))
         title = tr("Spatial attention Ms of {block}", block=self.trace.name)
         return self.map("gate", title, made.weight[:, 0], tr("weight, for any class"), ends=ends)
 
@@ -159,8 +159,8 @@ def detail(result: Result[Trace, Params], view: View) -> Layout:
     s, t = Shown(result, view), result.trace
     rows: list[Layout] = []
     if (channel := t.block.channel) is not None:
-        sums = [*channel.branches.values(), channel.logits]
-        ends = (min(0.0, *(float(one.min()) for one in sums)), max(float(one.max()) for one in sums))
+        sums = np.stack([numbers(values) for values in (*channel.branches.values(), channel.logits)])
+        ends = (min(0.0, float(sums.min())), float(sums.max()))
         panes = [s.branch(pool, values, ends) for pool, values in channel.branches.items()]
         if len(panes) > 1:
             panes.append(s.bars("logits", tr("Their sum"), channel.logits, tr("sum"), ends=ends))
@@ -185,9 +185,8 @@ def ways(result: Result[Trace, Params], view: View) -> Layout:
     if trained.gate is not None and chosen.gate is not None:
         below.append(gates_pane(s, numbers(trained.gate), numbers(chosen.gate), chosen.name))
     if trained.map is not None and chosen.map is not None:
-        low = min(float(trained.map.min()), float(chosen.map.min()))
-        high = max(float(trained.map.max()), float(chosen.map.max()))
-        ends = (low, high) if view.own_range else (0.0, 1.0)
+        both = np.stack((numbers(trained.map), numbers(chosen.map)))
+        ends = (float(both.min()), float(both.max())) if view.own_range else (0.0, 1.0)
         below.append(s.map("trained_map", tr("Positions as trained"), trained.map[:, 0], tr("weight"), ends=ends))
         below.append(s.map("variant_map", tr("Positions in this variant"), chosen.map[:, 0], tr("weight"), ends=ends))
     below += [replace(pane, places=None) for pane in s.classes(chosen.out, trained.out)]  # Grad-CAM is not shown here

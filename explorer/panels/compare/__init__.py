@@ -1,11 +1,10 @@
 """Two networks, or one in two states, on the same picture: layer by layer, how far apart are they, and does it matter in the end?"""
 
-from explorer.panels.compare.controls import Params, View
-from explorer.panels.compare.drawing import draw
-from explorer.panels.compare.pointer import pick, probe
-from explorer.panels.compare.trace import Trace, compute
+from explorer.panels.compare.compute import Params, Trace, View, compute
+from explorer.panels.compare.views import VIEWS
+from explorer.panels.compare.words import explain, notes, tell
 
-__all__ = ["CHAPTER", "PAPER", "TITLE", "Params", "Trace", "View", "compute", "draw", "pick", "probe"]
+__all__ = ["CHAPTER", "PAPER", "TITLE", "VIEWS", "Params", "Trace", "View", "compute", "explain", "notes", "tell"]
 
 TITLE = "Compare"
 CHAPTER = "2 Convolutional networks"
