@@ -127,7 +127,7 @@ class Soak:
         self._steps: Iterator[float] = iter(())
         self._began = 0.0
         self._counts: list[tuple[Counter[str], Counter[str], Counter[str]]] = []
-        self._most = 0.0
+        self._broken: BaseException | None = None
 
     def run(self) -> Outcome:
         """Opens the window, acts until the time is over, closes it and writes ``samples.csv``, ``actions.jsonl``, ``verdict.json``."""
@@ -161,6 +161,9 @@ class Soak:
         self._timer.timeout.connect(self._next)
         self._next()
         self._application.exec()
+        if self._broken is not None:  # what is known until then would pass for a whole soak
+            window.close()
+            raise self._broken
         seconds = time.perf_counter() - self._began
         window.close()
         self._settle()
@@ -261,10 +264,10 @@ class Soak:
         except StopIteration:
             self._application.quit()
             return
-        except BaseException:
-            self._problems.__exit__()
-            self._application.exit(1)
-            raise
+        except BaseException as error:
+            self._broken = error
+            self._application.quit()
+            return
         self._timer.start(int(1000 * wait))
 
     # -- looking

@@ -6,13 +6,14 @@ What is never done: anything that needs the network or a camera, that opens one 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from explorer.canvas.pane import PaneWidget
+from explorer.saving.shown import ShownKind, held
 from explorer.window.dock import PanelDock
 from explorer.window.main import MainWindow
 from tests.soak.values import every, random_value, shown
@@ -270,8 +271,8 @@ class User:
     def save(self) -> str:
         if (dock := self._dock()) is None or dock.result is None:
             return "-"
-        kind = self.chance.choice(["png", "svg", "csv", "npz"])
-        getattr(dock.canvas, f"save_{kind}")(self.folder / f"figure.{kind}")
+        kind = self.chance.choice(get_args(ShownKind))
+        held(dock.canvas, kind)(self.folder / f"figure.{kind}")
         return f"save {dock.name} as {kind}"
 
     def record(self) -> str:
