@@ -1,5 +1,8 @@
 # make run    sets everything up and starts the program          make run ARGS="--help", make run ARGS=picture.jpg
 # make test   sets everything up; formatting, types, import rules, unit tests, then the tests in a real window
+# make quick  less than a minute of that, for every commit: formatting, rules, and the fast tests of every file
+# make unit   or lint, types, e2e: one of them      make unit ARGS="-k nms -n 0" gives its arguments to pytest
+# make durations  measures anew which tests are not fast (tests/slow.tsv)
 # make bench  the speed table of the README
 # make words  brings the translations up to date with the sources, and says what is to be translated
 # make soak   an hour of random use and whether anything grows or fails      make soak ARGS="--minutes 1"
@@ -8,7 +11,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: run setup test lint format types unit e2e bench soak words clean
+.PHONY: run setup test quick durations lint format types unit e2e bench soak words clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,24 +42,19 @@ $(VENV)/ready-dev: $(NEEDS) | $(BIN)/python
 	$(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
 	touch $(VENV)/ready $@
 
-test: lint types unit e2e
-	echo "All passed."
+# One after another, each with its seconds; those joined by + beside each other. pytest shares the tests between the cores.
+# Without Xvfb the tests in windows are left out, and pytest's last lines say which.
+test: $(VENV)/ready-dev
+	$(BIN)/python -m tools.checks lint+types unit e2e -- $(ARGS)
 
-lint: $(VENV)/ready-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+quick: $(VENV)/ready-dev
+	$(BIN)/python -m tools.checks lint quick -- $(ARGS)
 
-types: $(VENV)/ready-dev
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+durations: $(VENV)/ready-dev
+	$(BIN)/python -m tools.checks unit -- --record-slow
 
-unit: $(VENV)/ready-dev
-	$(BIN)/python -m pytest tests --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
-
-# Without Xvfb these tests are left out, and pytest's last lines say which.
-e2e: $(VENV)/ready-dev
-	$(BIN)/python -m explorer.settings.system --install xvfb xdotool
-	$(BIN)/python -m pytest tests/e2e $(ARGS)
+lint types unit e2e: $(VENV)/ready-dev
+	$(BIN)/python -m tools.checks $@ -- $(ARGS)
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m explorer.settings.system --install xvfb xdotool
@@ -74,5 +72,5 @@ format: $(VENV)/ready-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .numba_cache *.egg-info
 	find cvcore explorer tests tools -name __pycache__ -prune -exec rm -rf {} +
