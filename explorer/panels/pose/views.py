@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,10 +86,8 @@ def live(result: Shown, view: View) -> Layout:
     beside: Layout = people_pane(trace.people, view)
     if view.pafs:
         beside = Column((beside, direction_pane()), weights=(2.0, 1.0))
-    return Row(
-        (picture_pane(result, "people", title(view), tuple(marks), InPicture(trace.people, trace, trace.maps)), beside),
-        weights=(3.6, 1.0),
-    )
+    shown = picture_pane(result, "people", title(view), tuple(marks), InPicture(trace.people, trace, trace.maps))
+    return Row((replace(shown, again={"person": 0}), beside), weights=(3.6, 1.0))
 
 
 def title(view: View) -> str:
