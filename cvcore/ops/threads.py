@@ -35,6 +35,11 @@ def has_loops(values: Tensor) -> bool:
     return values.device.type == "cpu"
 
 
+def threads_for(pieces: int, cost: float) -> int:
+    """How many threads share that many pieces of work, of that many multiplications in all."""
+    return 1 if cost < SMALL else max(1, min(torch.get_num_threads(), pieces, os.cpu_count() or 1))
+
+
 def in_threads(work: Callable[[Turns], None], pieces: int, cost: float) -> None:
     """Call ``work`` in as many threads as torch has; each takes pieces 0, 1, ... by :func:`take` until none is left.
 
@@ -44,7 +49,7 @@ def in_threads(work: Callable[[Turns], None], pieces: int, cost: float) -> None:
     Args:
         cost: of all of it, in multiplications.
     """
-    threads = 1 if cost < SMALL else min(torch.get_num_threads(), pieces, os.cpu_count() or 1)
+    threads = threads_for(pieces, cost)
     turns = np.zeros(1, np.int64)
     others = [threading.Thread(target=work, args=(turns,), daemon=True) for _ in range(1, threads)]
     for thread in others:

@@ -32,7 +32,7 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(element, LANES))
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, position: Any) -> Any:
+def pointer(context: Any, builder: Any, array_type: Any, array: Any, position: Any) -> Any:
     """The address of 16 numbers of an array."""
     data = context.make_array(array_type)(context, builder, array).data
     start = builder.gep(data, [position])
@@ -44,7 +44,7 @@ def _bytes(array_type: Any) -> int:
     return int(array_type.dtype.bitwidth) // 8
 
 
-def _spread(builder: Any, value: Any) -> Any:
+def spread(builder: Any, value: Any) -> Any:
     """16 times the same number."""
     kind = ir.VectorType(value.type, LANES)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
@@ -52,13 +52,23 @@ def _spread(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
 
 
+def multiplied(builder: Any, a: Any, b: Any) -> Any:
+    """a * b, which a sum may take in without rounding."""
+    return builder.fmul(a, b, flags=("contract",))
+
+
+def added(builder: Any, a: Any, b: Any) -> Any:
+    """a + b, in one step with a product where the processor can."""
+    return builder.fadd(a, b, flags=("contract",))
+
+
 @intrinsic
 def load(_: Any, array: Any, position: Any) -> Any:
     """16 numbers of an array from a position on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], *arguments)
-        loaded = builder.load(pointer)
+        place = pointer(context, builder, signature.args[0], *arguments)
+        loaded = builder.load(place)
         loaded.align = _bytes(signature.args[0])
         return loaded
 
@@ -70,8 +80,8 @@ def store(_: Any, array: Any, position: Any, vector: Any) -> Any:
     """Write 16 numbers into an array from a position on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], pointer, align=_bytes(signature.args[0]))
+        place = pointer(context, builder, signature.args[0], *arguments[:2])
+        builder.store(arguments[2], place, align=_bytes(signature.args[0]))
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), generate
@@ -93,10 +103,47 @@ def multiplied_in(_: Any, total: Any, number: Any, vector: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         total, number, vector = arguments
-        product = builder.fmul(_spread(builder, number), vector, flags=("contract",))
-        return builder.fadd(total, product, flags=("contract",))
+        return added(builder, total, multiplied(builder, spread(builder, number), vector))
 
     return vector(vector, vector.dtype, vector), generate
+
+
+@intrinsic
+def times_in(_: Any, total: Any, a: Any, b: Any) -> Any:
+    """total + a * b, number by number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total, a, b = arguments
+        return added(builder, total, multiplied(builder, a, b))
+
+    return total(total, total, total), generate
+
+
+@intrinsic
+def plus(_: Any, a: Any, b: Any) -> Any:
+    """a + b, number by number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return added(builder, *arguments)
+
+    return a(a, a), generate
+
+
+@intrinsic
+def summed(_: Any, vector: Any) -> Any:
+    """The sum of the 16 numbers: of halves, quarters, ..."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (total,) = arguments
+        nothing = ir.Constant(total.type, ir.Undefined)
+        half = LANES // 2
+        while half:
+            other = builder.shuffle_vector(total, nothing, _mask(*(lane ^ half for lane in range(LANES))))
+            total = builder.fadd(total, other)
+            half //= 2
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return vector.dtype(vector), generate
 
 
 def _mask(*numbers: int) -> Any:
@@ -159,13 +206,13 @@ def turn(_: Any, source: Any, start: Any, stride: Any, target: Any, place: Any, 
         total = zero
         for i in range(LANES):
             position = builder.add(start, builder.mul(stride, ir.Constant(stride.type, i)))
-            row = builder.load(_pointer(context, builder, source_type, source, position))
+            row = builder.load(pointer(context, builder, source_type, source, position))
             row.align = _bytes(source_type)
             rows.append(row)
-            total = builder.fadd(total, builder.fmul(row, zero, flags=("contract",)), flags=("contract",))
+            total = added(builder, total, multiplied(builder, row, zero))
         for j, column in enumerate(_turned(builder, rows)):
             position = builder.add(place, builder.mul(step, ir.Constant(step.type, j)))
-            builder.store(column, _pointer(context, builder, target_type, target, position), align=_bytes(target_type))
+            builder.store(column, pointer(context, builder, target_type, target, position), align=_bytes(target_type))
         return total
 
     return Vector(source.dtype)(source, types.intp, types.intp, target, types.intp, types.intp), generate

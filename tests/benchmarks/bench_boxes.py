@@ -1,4 +1,4 @@
-"""Suppression and RoI operators beside torchvision's C++ on the CPU, taking turns in one run, on two threads.
+"""Suppression, RoI operators and deformable convolution beside torchvision's C++ on the CPU, taking turns in one run, on two threads.
 
 torchvision is no dependency: where it does not import, its column and the ratios are left out, and the table says so. mmcv cannot
 be run beside; its time is a figure noted on a machine like the one of these targets. Features go in and come out plane by plane,
@@ -15,7 +15,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from cvcore.ops import boxes, nms, roi
+from cvcore.ops import boxes, deform_conv, nms, roi
 from cvcore.ops.compiling import warm_up
 
 try:
@@ -204,6 +204,32 @@ def regions(g: torch.Generator) -> list[Line]:
     return lines
 
 
+def deformable(g: torch.Generator) -> list[Line]:
+    """64 channels to 64 on 64 x 64, 3 x 3, without and with a mask; the way back to all four of its inputs."""
+    shapes = ((1, 64, 64, 64), (1, 18, 64, 64), (64, 64, 3, 3))
+    features, offset, weight = (torch.randn(shape, generator=g) for shape in shapes)
+    mask = torch.rand(1, 9, 64, 64, generator=g)
+    case = "deform_conv2d 1x64x64x64, 64 outputs, 3x3"
+    lines = []
+    for name, given in (("", None), (", mask", mask)):
+        ours, theirs = (
+            f and (lambda f=f, given=given: f(features, offset, weight, padding=1, mask=given))
+            for f in (deform_conv.deform_conv2d, peer and peer.deform_conv2d)
+        )
+        lines.append(compared(f"{case}{name}: forward", ours, None, theirs, 6, close, runs=30))
+    leaves = [tensor.requires_grad_() for tensor in (features, offset, weight, mask)]
+    wanted = torch.randn(1, 64, 64, 64, generator=g)
+    outs = [
+        f(features, offset, weight, padding=1, mask=mask)
+        for f in (deform_conv.deform_conv2d, peer and peer.deform_conv2d)
+        if f
+    ]
+    back = [lambda out=out: torch.autograd.grad(out, leaves, wanted, retain_graph=True) for out in outs]
+    same = lambda a, b: all(torch.allclose(x, y, atol=1e-3, rtol=1e-3) for x, y in zip(a, b, strict=True))  # noqa: E731
+    lines.append(compared(f"{case}, mask: backward", back[0], None, back[1] if peer else None, 4, same, runs=12))
+    return lines
+
+
 def main() -> None:
     torch.set_num_threads(THREADS)
     cv2.setNumThreads(THREADS)
@@ -213,7 +239,7 @@ def main() -> None:
         print("torchvision does not import here: its column is empty, and there is nothing to compare with.\n")
     print("| case, ms: median (least) | here | with trace | peer | faster | target | met | same result |")
     print("|---|---|---|---|---|---|---|---|")
-    for line in suppression(g) + regions(g):
+    for line in suppression(g) + regions(g) + deformable(g):
         print(line)
 
 

@@ -19,6 +19,10 @@ def test_loops_older_than_a_source_are_forgotten(tmp_path: Path) -> None:
     forget_stale(tmp_path)
     assert {path.name for path in cache.iterdir()} == {"new.nbi", "old.pyc"}
     forget_stale(tmp_path / "missing")  # nothing to forget
+    shared = tmp_path / "shared.txt"
+    shared.touch()
+    forget_stale(tmp_path, shared)
+    assert {path.name for path in cache.iterdir()} == {"old.pyc"}
 
 
 def test_full_collections_wait_and_come_back() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from cvcore.ops.layout import block_to_rows, rows_to_block
 from cvcore.ops.roi import RoIAlign, RoIPool, on_device, roi_align, roi_align_trace, roi_pool, roi_pool_trace, warm_up
-from cvcore.ops.roi.blocks import block_to_rows, rows_to_block
 from cvcore.ops.roi.regions import quantised_axis, sampled_axis
 from cvcore.ops.vectors import LANES
 
@@ -322,7 +322,7 @@ def test_rows_go_side_by_side_and_back(count: int, lanes: int, dtype: type) -> N
     stride, start, place = count + 3, 5, 2 * LANES
     source = np.random.default_rng(0).normal(size=start + LANES * stride).astype(dtype)
     block = np.full(place + count * LANES + LANES, 9, dtype)
-    assert rows_to_block(source, start, stride, count, lanes, block, place)
+    assert rows_to_block(source, start, stride, count, lanes, block, place, LANES)
     rows = np.stack([source[start + c * stride :][:count] for c in range(lanes)])
     cells = block[place : place + count * LANES].reshape(count, LANES)
     assert np.array_equal(cells[:, :lanes], rows.T)
@@ -330,14 +330,14 @@ def test_rows_go_side_by_side_and_back(count: int, lanes: int, dtype: type) -> N
     assert (block[:place] == 9).all()
     assert (block[place + count * LANES :] == 9).all()
     back = np.zeros_like(source)
-    block_to_rows(block, place, back, start, stride, count, lanes)
+    block_to_rows(block, place, LANES, back, start, stride, count, lanes)
     assert all(np.array_equal(back[start + c * stride :][:count], rows[c]) for c in range(lanes))
     assert np.count_nonzero(back) == lanes * count
     for bad in (np.nan, np.inf, -np.inf):
         for c in range(lanes):
             spoilt = source.copy()
             spoilt[start + c * stride + count // 2] = bad
-            assert not rows_to_block(spoilt, start, stride, count, lanes, block, place)
+            assert not rows_to_block(spoilt, start, stride, count, lanes, block, place, LANES)
 
 
 @pytest.mark.parametrize("operator", [roi_align, roi_pool, lambda *a: roi_align(*a, mode="max")])

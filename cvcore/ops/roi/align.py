@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from cvcore.ops.capture import captured
+from cvcore.ops.layout import Floats, empty, refuse
 from cvcore.ops.roi import on_device
 from cvcore.ops.roi.align_loops import average, average_backward, maximum, maximum_backward, merged
-from cvcore.ops.roi.blocks import Floats, Integers, Plan, blocks_of, empty, plan, refuse, workspace
+from cvcore.ops.roi.blocks import Integers, Plan, blocks_of, plan, workspace
 from cvcore.ops.roi.regions import Contribution, SampledAxis, bins_of, check_arguments, listed, sampled_axis
 from cvcore.ops.threads import has_loops, in_threads
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from cvcore.ops.roi.blocks import Flags, Floats, Integers, Plan, block_to_rows, pack, rows_to_block, unpack
+from cvcore.ops.layout import Flags, Floats, block_to_rows, rows_to_block
+from cvcore.ops.roi.blocks import Integers, Plan, pack, unpack
 from cvcore.ops.threads import Turns, take
 from cvcore.ops.vectors import LANES, load, multiplied_in, store, zeros_like
 
@@ -91,7 +92,7 @@ def average(
                             even = multiplied_in(even, wy_1 * wx_0, load(cells, (row_1 + x_0) * LANES))
                             odd = multiplied_in(odd, wy_1 * wx_1, load(cells, (row_1 + x_1) * LANES))
                     store(tile, (p * Q + q) * LANES, multiplied_in(even, features.dtype.type(1), odd))
-            block_to_rows(tile, 0, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
+            block_to_rows(tile, 0, LANES, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
         piece = take(turns)
 
 
@@ -121,7 +122,7 @@ def average_backward(
         block[: window[2] * width] = 0
         for index in range(plan.start[image], plan.start[image + 1]):
             k = plan.rois[index]
-            rows_to_block(bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes, tile, 0)
+            rows_to_block(bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes, tile, 0, LANES)
             for p in range(P):
                 for q in range(Q):
                     value = load(tile, (p * Q + q) * LANES)

@@ -8,73 +8,20 @@ at, since memory is what limits a look at the features beforehand.
 A piece of work for a thread is a block of channels of a picture: piece ``image * blocks + block``.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numba import njit
 from numpy.typing import NDArray
-from torch import Tensor
 
-from cvcore.ops import threads, vectors
 from cvcore.ops.compiling import forget_stale
-from cvcore.ops.vectors import LANES, multiplied_in, store, turn, zeros_like
+from cvcore.ops.layout import Floats, block_to_rows, finite, rows_to_block
+from cvcore.ops.vectors import LANES
 
-forget_stale(Path(__file__).parent, threads.__file__, vectors.__file__)
+forget_stale(Path(__file__).parent, *Path(__file__).parents[1].glob("*.py"))
 
-Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
-
-@njit(cache=True, nogil=True)
-def finite(values: Floats, first: int, stop: int) -> bool:
-    """Whether values[first:stop] of (n,) hold neither NaN nor infinite ones."""
-    bad = False
-    for i in range(first, stop):
-        bad |= not abs(values[i]) < np.inf
-    return not bad
-
-
-@njit(cache=True, nogil=True)
-def rows_to_block(source: Floats, start: int, stride: int, count: int, lanes: int, block: Floats, place: int) -> bool:
-    """Copy ``count`` numbers of each of ``lanes`` rows, ``stride`` apart, side by side: number x of row c to place + 16 x + c.
-
-    Lanes beyond become 0.
-
-    Returns:
-        Whether all were finite.
-    """
-    if lanes == LANES and count >= LANES:
-        seen, one = zeros_like(source), source.dtype.type(1)
-        for x in range(0, count, LANES):
-            x = min(x, count - LANES)  # the last ones once more, rather than fewer of them
-            seen = multiplied_in(seen, one, turn(source, start + x, stride, block, place + x * LANES, LANES))
-        room = np.empty(LANES, source.dtype)
-        store(room, 0, seen)
-        return finite(room, 0, LANES)
-    fine = True
-    for c in range(lanes):
-        fine &= finite(source, start + c * stride, start + c * stride + count)
-    for x in range(count):
-        for c in range(LANES):
-            block[place + x * LANES + c] = source[start + c * stride + x] if c < lanes else 0
-    return fine
-
-
-@njit(cache=True, nogil=True)
-def block_to_rows(block: Floats, place: int, target: Floats, start: int, stride: int, count: int, lanes: int) -> None:
-    """The way back of :func:`rows_to_block`."""
-    if lanes == LANES and count >= LANES:
-        for x in range(0, count, LANES):
-            x = min(x, count - LANES)
-            turn(block, place + x * LANES, LANES, target, start + x, stride)
-        return
-    for c in range(lanes):
-        for x in range(count):
-            target[start + c * stride + x] = block[place + x * LANES + c]
 
 
 @njit(cache=True, nogil=True)
@@ -90,11 +37,11 @@ def pack(features: Floats, image: int, channel: int, lanes: int, window: Integer
     start, plane = (image * C + channel) * H * W, H * W
     fine = True
     if width == W:
-        fine &= rows_to_block(source, start + top * W, plane, height * W, lanes, target, 0)
+        fine &= rows_to_block(source, start + top * W, plane, height * W, lanes, target, 0, LANES)
     else:
         for y in range(height):
             at = start + (top + y) * W + left
-            fine &= rows_to_block(source, at, plane, width, lanes, target, y * width * LANES)
+            fine &= rows_to_block(source, at, plane, width, lanes, target, y * width * LANES, LANES)
     for c in range(lanes):
         first = start + c * plane
         if width < W:
@@ -119,7 +66,7 @@ def unpack(block: Floats, image: int, channel: int, lanes: int, window: Integers
     source, target = block.reshape(-1), features.reshape(-1)
     for y in range(height):
         at = ((image * C + channel) * H + top + y) * W + left
-        block_to_rows(source, y * width * LANES, target, at, H * W, width, lanes)
+        block_to_rows(source, y * width * LANES, LANES, target, at, H * W, width, lanes)
 
 
 @njit(cache=True, nogil=True)
@@ -155,12 +102,6 @@ def plan(
     return Plan(order, start.astype(np.int64), windows, max(1, int((windows[:, 2] * windows[:, 3]).max(initial=0))))
 
 
-def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """An uninitialised CPU tensor; from numpy, which asks the system for large pages, so that filling it costs half."""
-    kind = torch.empty(0, dtype=dtype or like.dtype).numpy().dtype
-    return torch.from_numpy(np.empty(tuple(shape), kind))
-
-
 def workspace(plan: Plan, like: Floats) -> Floats:
     """A block (cells, LANES) for one thread; from numpy, as :func:`empty`."""
     return np.empty((plan.cells, LANES), like.dtype)
@@ -169,9 +110,3 @@ def workspace(plan: Plan, like: Floats) -> Floats:
 def blocks_of(channels: int) -> int:
     """In how many blocks these channels come."""
     return -(-channels // LANES)
-
-
-def refuse(bad: Flags) -> None:
-    """Raise ValueError if a loop met NaN or infinite values in the features."""
-    if bad[0]:
-        raise ValueError("input must be finite, but holds NaN or infinite values")

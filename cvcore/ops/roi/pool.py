@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from cvcore.ops.capture import captured
+from cvcore.ops.layout import empty, refuse
 from cvcore.ops.roi import on_device
-from cvcore.ops.roi.blocks import Plan, blocks_of, empty, plan, refuse, workspace
+from cvcore.ops.roi.blocks import Plan, blocks_of, plan, workspace
 from cvcore.ops.roi.pool_loops import largest, pooled, pooled_backward
 from cvcore.ops.roi.regions import Contribution, QuantisedAxis, bins_of, check_arguments, listed, quantised_axis
 from cvcore.ops.threads import has_loops, in_threads

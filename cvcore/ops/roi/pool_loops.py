@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from cvcore.ops.roi.blocks import Flags, Floats, Integers, Plan, block_to_rows, pack, transposed
+from cvcore.ops.layout import Flags, Floats, block_to_rows
+from cvcore.ops.roi.blocks import Integers, Plan, pack, transposed
 from cvcore.ops.threads import Turns, take
 from cvcore.ops.vectors import LANES
 
@@ -62,7 +63,7 @@ def largest(
                         for c in range(lanes):
                             value = columns_best[x, c]
                             best[o, c] = value if value > best[o, c] else best[o, c]
-            block_to_rows(flat_best, 0, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
+            block_to_rows(flat_best, 0, LANES, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
         piece = take(turns)
 
 
@@ -142,7 +143,7 @@ def pooled(
                             from_row[c] = row_of if better else from_row[c]
                     for c in range(lanes):
                         which[o, c] += from_row[c] * W
-            block_to_rows(flat_best, 0, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
+            block_to_rows(flat_best, 0, LANES, bins, (k * C + channel) * P * Q, P * Q, P * Q, lanes)
             transposed(which, lanes, places[k, channel : channel + lanes])
         piece = take(turns)
 
