@@ -31,6 +31,7 @@ class Axes:
         self._box = box
         self._labels: dict[str, tuple[tuple[str, ...], int]] = {}
         self._horizontal = False
+        self._ticks: tuple[object, list[float]] = None, []
         for side in SIDES:
             item = self.plot.getAxis(side)
             item.enableAutoSIPrefix(False)
@@ -43,6 +44,7 @@ class Axes:
             item = self.plot.getAxis(side)
             item.setLogMode(**{"x" if which == 0 else "y": axis.log})
             item.setLabel(titled(axis.label, axis.unit) or None)
+        self._ticks = None, []
         self.style(theme, font)
 
     def style(self, theme: Theme, font: QFont) -> None:
@@ -69,6 +71,7 @@ class Axes:
             step = max(1, math.ceil(len(labels) * room / max(length, 1.0)))
             if self._labels.get(side) != (labels, step):
                 self._labels[side] = labels, step
+                self._ticks = None, []
                 shown = [(i, label) for i, label in enumerate(labels) if i % step == 0]
                 self.plot.getAxis(side).setTicks([shown] if labels else None)
 
@@ -78,8 +81,11 @@ class Axes:
         (x0, x1), (y0, y1) = self._box.viewRange()
         item = self.plot.getAxis(SIDES[which])
         low, high, size = (x0, x1, self._box.width()) if which == 0 else (y0, y1, self._box.height())
-        found = item.tickValues(low, high, size)
-        ticks = found[0][1] if found else []
+        if self._ticks[0] != (which, low, high, size):
+            # Looking for round numbers takes longer than drawing them.
+            found = item.tickValues(low, high, size)
+            self._ticks = (which, low, high, size), found[0][1] if found else []
+        ticks = self._ticks[1]
         clip = at.clip
         if which == 0:
             places = [tick * at.sx + at.dx for tick in ticks]

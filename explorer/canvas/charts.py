@@ -128,11 +128,10 @@ class BarsArtist(Artist[Bars]):
             begin, end = np.round(begin), np.round(end)
         good = np.isfinite(tops) | np.isinf(values)
         tops = at.finite(np.where(np.isinf(values), np.sign(values) * 1e5 * (1 if mark.horizontal else -1), tops))
-        made: list[QRectF | None] = []
-        for a, b, top, ok in zip(begin.tolist(), end.tolist(), tops.tolist(), good.tolist(), strict=True):
-            corner, other = ((ground, a), (top, b)) if mark.horizontal else ((a, ground), (b, top))
-            made.append(QRectF(QPointF(*corner), QPointF(*other)).normalized() if ok else None)
-        return made
+        near, thick = np.minimum(begin, end).tolist(), np.abs(end - begin).tolist()
+        low, long = np.minimum(tops, ground).tolist(), np.abs(tops - ground).tolist()
+        sides = (low, near, long, thick) if mark.horizontal else (near, low, thick, long)
+        return [QRectF(*of) if ok else None for *of, ok in zip(*sides, good.tolist(), strict=True)]
 
     def paint(self, painter: QPainter, at: Projection) -> None:
         mark = self.mark

@@ -48,9 +48,23 @@ def table(name: Colormap, opacity: float = 1.0) -> NDArray[np.uint32]:
 
 
 @cache
-def colour_table(name: Colormap, opacity: float = 1.0) -> list[int]:
-    """:func:`table` for ``QImage.setColorTable``."""
-    return [int(colour) for colour in table(name, opacity)]
+def premultiplied(name: Colormap, opacity: float = 1.0) -> NDArray[np.uint32]:
+    """(256,) the same as ``Format_ARGB32_Premultiplied`` wants it: what a screen takes without another conversion."""
+    found = table(name, opacity).astype(np.int64)
+    alpha = found >> 24
+    made = alpha << 24
+    for shift in (16, 8, 0):
+        made |= ((found >> shift & 255) * alpha + 127) // 255 << shift
+    return made.astype(np.uint32)
+
+
+def coloured(levels: NDArray[np.uint8], colours: NDArray[np.uint32], out: NDArray[np.uint32]) -> None:
+    """Writes the colour of each level, (H, W), into ``out``: ``np.take`` in a third of the time."""
+    import cv2
+
+    made = cv2.LUT(levels, colours.view(np.int32), dst=out.view(np.int32))
+    if not np.shares_memory(made, out):
+        out[...] = made.view(np.uint32)
 
 
 def value_range(values: FloatArray, axis: tuple[int, ...] | None = None) -> tuple[FloatArray, FloatArray]:
@@ -98,8 +112,9 @@ def levels_inside(values: FloatArray, low: float, high: float) -> NDArray[np.uin
     scale = 254.0 / span
     # OpenCV takes at most 512 channels, so all is one row after another.
     rows: NDArray[Any] = np.ascontiguousarray(values).reshape(-1, values.shape[-1])
-    found = cv2.convertScaleAbs(rows, alpha=scale, beta=1.0 - low * scale)
-    return np.maximum(found, 1).reshape(values.shape)
+    # The least is 1 with an error of a hundredth, and rounded.
+    found: NDArray[Any] = cv2.convertScaleAbs(rows, alpha=scale, beta=1.0 - low * scale)
+    return found.reshape(values.shape)
 
 
 def levels(values: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """The colour bar under a pane: what the colours of a heat map or of tiles mean."""
 
 import math
+from functools import cache
 
-import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from explorer.canvas.artist import Legend, saved
 from explorer.canvas.colormaps import colours
 from explorer.canvas.numbers import number, titled
+from explorer.figure import Colormap
 from explorer.i18n import tr
 from explorer.widgets.theme import LIGHT, Theme
 
@@ -25,6 +26,13 @@ def legend_words(legend: Legend) -> tuple[str, str, str]:
     if math.isnan(legend.low) or math.isnan(legend.high):
         return name, tr("no values"), ""
     return name, number(legend.low, figures=3), number(legend.high, figures=3)
+
+
+@cache
+def ramp(name: Colormap) -> QImage:
+    """256 x 1 pixels, the colours from low to high."""
+    pixels = colours(name)
+    return QImage(pixels.data, 256, 1, 768, QImage.Format.Format_RGB888).convertToFormat(QImage.Format.Format_RGB32)
 
 
 def draw_legend(painter: QPainter, rect: QRectF, legend: Legend, theme: Theme, font: QFont) -> None:
@@ -53,14 +61,12 @@ def draw_legend(painter: QPainter, rect: QRectF, legend: Legend, theme: Theme, f
     write(low, theme.muted)
     thick = max(6.0, round(metrics.height() * 0.55))
     strip = QRectF(x, rect.center().y() - thick / 2, bar, thick)
-    ramp = np.ascontiguousarray(colours(legend.colormap))
-    image = QImage(ramp.data, 256, 1, 768, QImage.Format.Format_RGB888).copy()
     clip = QPainterPath()
     clip.addRoundedRect(strip, thick / 3, thick / 3)
     with saved(painter):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setClipPath(clip, Qt.ClipOperation.IntersectClip)
-        painter.drawImage(strip, image)
+        painter.drawImage(strip, ramp(legend.colormap))
     x += bar + gap
     write(metrics.elidedText(high, Qt.TextElideMode.ElideRight, max(0.0, rect.right() - x - lock)), theme.muted)
     if lock:
@@ -99,6 +105,7 @@ class LegendBar(QWidget):
         super().__init__(parent)
         self.legend: Legend | None = None
         self.theme: Theme = LIGHT
+        self._font = QFont(self.font())
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         # It fills its own background: else everything behind it were painted again for each new range.
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -111,6 +118,9 @@ class LegendBar(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
+        # Kept: a font that was just made looks its letters up anew in every paint event.
+        self._font = QFont(self.font())
+        self._font.setPixelSize(theme.small)
         self.setFixedHeight(self.sizeHint().height())
         self.update()
 
@@ -119,9 +129,7 @@ class LegendBar(QWidget):
         self.update()
 
     def label_font(self) -> QFont:
-        font = QFont(self.font())
-        font.setPixelSize(self.theme.small)
-        return font
+        return self._font
 
     def sizeHint(self) -> QSize:
         return QSize(160, self.theme.small + 2 * self.theme.space + 2)

@@ -204,7 +204,7 @@ class PaneWidget(QFrame):
         for legend in self._legends:
             legend.retranslate()
         if self.view is not None:
-            self.view.stage.update()
+            self.view.refresh()
 
     def lock(self, locked: bool) -> None:
         """Keeps colour ranges (and a chart's axes) as they are now, from frame to frame, or frees them."""
@@ -222,7 +222,7 @@ class PaneWidget(QFrame):
         for artist in self.artists:
             artist.recolour(colormap)
         if self.view is not None:
-            self.view.stage.update()
+            self.view.refresh()
         self._show_legends()
 
     def spot_at(self, place: QPointF) -> tuple[Spot, list[str]]:

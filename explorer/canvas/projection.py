@@ -92,4 +92,6 @@ class Projection:
 
     def finite(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Logical pixels that the painter can take: far away ones are pulled near, NaN is off the paper."""
-        return np.nan_to_num(np.clip(values, -1e5, 1e5), nan=-1e5)
+        found = np.clip(values, -1e5, 1e5)
+        found[np.isnan(found)] = -1e5
+        return found

@@ -1,16 +1,16 @@
 """Pictures and heat maps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRectF, QSize
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize
 from PySide6.QtGui import QImage, QPainter, QTransform
 
 from explorer.canvas import resample
 from explorer.canvas.artist import Artist, Hit, Legend, saved
-from explorer.canvas.colormaps import colour_table, ends, levels, table, value_range
+from explorer.canvas.colormaps import coloured, ends, levels, premultiplied, table, value_range
 from explorer.canvas.numbers import quantity
 from explorer.canvas.projection import Projection
 from explorer.figure import Colormap, Extent, Heatmap, Image
@@ -29,6 +29,7 @@ class Paper:
         self._image: QImage | None = None
         self._buffer: NDArray[Any] | None = None
         self._where = QPoint()
+        self._parts: list[QRect] | None = None
 
     def forget(self) -> None:
         self._key = None
@@ -48,24 +49,25 @@ class Paper:
         self._buffer = np.ascontiguousarray(shown.pixels)
         height, width = self._buffer.shape[:2]
         self._image = QImage(self._buffer.data, width, height, 4 * width, form)
-        self._where = QPoint(shown.left, shown.top)
+        self._where, self._parts = QPoint(shown.left, shown.top), None
 
-    def hold_levels(self, shown: resample.Shown | None, colours: list[int]) -> None:
+    def hold_levels(self, shown: resample.Shown | None, colours: NDArray[np.uint32]) -> None:
         """Keeps (h, w) uint8 levels in these colours, and their place."""
         if shown is None:
             self._image = None
             return
-        height, width = shown.pixels.shape
-        # Qt wants lines of whole words.
-        buffer = self.scratch.array("levels", (height, -(-width // 4) * 4), np.uint8)
-        buffer[:, :width] = shown.pixels
-        indexed = QImage(buffer.data, width, height, buffer.shape[1], QImage.Format.Format_Indexed8)
-        indexed.setColorTable(colours)
-        self._image = indexed.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
-        self._where = QPoint(shown.left, shown.top)
+        pixels = self.scratch.array("colours", shown.pixels.shape, np.uint32)
+        coloured(shown.pixels, colours, pixels)
+        self.hold(resample.Shown(pixels, shown.left, shown.top), QImage.Format.Format_ARGB32_Premultiplied)
 
-    def hold_drawing(self, draw: Callable[[QPainter], None], at: Projection) -> None:
-        """Keeps what ``draw`` paints, in logical pixels, over the whole pane."""
+    def hold_drawing(
+        self, draw: Callable[[QPainter], None], at: Projection, parts: Sequence[QRectF] | None = None
+    ) -> None:
+        """Keeps what ``draw`` paints, in logical pixels, over the whole pane.
+
+        Args:
+            parts: where it paints, if that is little of the pane: only these are copied to the device.
+        """
         area = at.device_area(at.clip)
         left, top = int(area.left), int(area.top)
         size = QSize(int(np.ceil(area.right)) - left, int(np.ceil(area.bottom)) - top)
@@ -75,6 +77,12 @@ class Paper:
             painter.setWorldTransform(at.device * QTransform.fromTranslate(-left, -top))
             draw(painter)
         self._image, self._buffer, self._where = image, None, QPoint(left, top)
+        if parts is None:
+            self._parts = None
+        else:
+            self._parts = [
+                at.device.mapRect(part).toAlignedRect().translated(-left, -top) & image.rect() for part in parts
+            ]
 
     def paint(self, painter: QPainter, at: Projection) -> None:
         """Copies it to the device, pixel on pixel."""
@@ -82,7 +90,11 @@ class Paper:
             return
         with saved(painter):
             painter.setWorldTransform(at.device.inverted()[0])
-            painter.drawImage(self._where, self._image)
+            if self._parts is None:
+                painter.drawImage(self._where, self._image)
+            else:
+                for part in self._parts:
+                    painter.drawImage(self._where + part.topLeft(), self._image, part)
 
 
 def draw_cells(painter: QPainter, rect: QRectF, pixels: NDArray[np.uint32], side: int = VECTOR_CELLS) -> None:
@@ -203,7 +215,7 @@ class HeatmapArtist(Artist[Heatmap]):
             return
         area, clip = at.device_area(rect), at.device_area(at.clip)
         if not self._paper.key(area, clip):
-            self._paper.hold_levels(self._shown(area, clip), colour_table(self.colormap, self.mark.opacity))
+            self._paper.hold_levels(self._shown(area, clip), premultiplied(self.colormap, self.mark.opacity))
         self._paper.paint(painter, at)
 
     def _enlarged(self) -> NDArray[np.uint8]:

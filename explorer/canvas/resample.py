@@ -6,6 +6,7 @@ device pixel is averaged into it; one that is larger is a crisp rectangle, or in
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,41 @@ class Area:
         if right <= other.left or bottom <= other.top:
             return None
         return left, top, right, bottom
+
+
+class Gathering:
+    """Which cell each device pixel of one axis shows, worked out once for many frames.
+
+    Args:
+        cells: for each pixel the number of its cell.
+        none: whether it shows nothing.
+    """
+
+    def __init__(self, cells: NDArray[np.intp], none: NDArray[np.bool_]) -> None:
+        self.cells, self.none = cells, none
+        breaks = (np.diff(cells) != 1) | none[1:] | none[:-1]
+        ends = [0, *(np.flatnonzero(breaks) + 1).tolist(), len(cells)]
+        # Those that follow each other are copied together, if that is worth it.
+        runs = [(begin, end, int(cells[begin])) for begin, end in pairwise(ends) if not none[begin]]
+        self._runs = runs if len(runs) <= len(cells) // 8 else None
+        self._gaps = slice(None) if none.all() else np.flatnonzero(none)
+
+    def columns(self, source: Array, scratch: Scratch) -> Array:
+        """(H, pixels) of (H, cells), 0 where there is nothing."""
+        out = scratch.array("columns", (source.shape[0], len(self.cells)), source.dtype)
+        if self._runs is None:
+            np.take(source, self.cells, axis=1, out=out, mode="clip")
+        else:
+            for begin, end, first in self._runs:
+                out[:, begin:end] = source[:, first : first + end - begin]
+        out[:, self._gaps] = 0
+        return out
+
+    def rows(self, source: Array, scratch: Scratch) -> Array:
+        """(pixels, W) of (cells, W), 0 where there is nothing."""
+        out = scratch.take("rows", source, self.cells, 0)
+        out[self._gaps] = 0
+        return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
 from explorer.canvas import resample
 from explorer.canvas.artist import Artist, Hit, Legend
-from explorer.canvas.colormaps import colour_table, ends, levels, levels_inside, table, value_range
+from explorer.canvas.colormaps import ends, levels, levels_inside, premultiplied, table, value_range
 from explorer.canvas.numbers import quantity
 from explorer.canvas.projection import Projection
 from explorer.canvas.rasters import Paper, draw_cells
@@ -96,6 +96,7 @@ class TilesArtist(Artist[Tiles]):
         self._paper = Paper()
         self._captions = Paper()
         self._mosaic: tuple[int, NDArray[np.uint8]] | None = None
+        self._plan: tuple[object, resample.Gathering, resample.Gathering] | None = None
         self._gapless = True
         self._inside = False
         self._locked: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
@@ -191,15 +192,16 @@ class TilesArtist(Artist[Tiles]):
             return
         if at.vector:
             self._paint_vector(painter, at)
-            self._paint_titles(painter, at)
+            self._paint_titles(painter, at, self._plates(at))
         else:
             area, clip = at.device_area(at.rect(self.grid.extent)), at.device_area(at.clip)
             if not self._paper.key(area, clip):
-                self._paper.hold_levels(self._shown(area, clip), colour_table(self.colormap))
+                self._paper.hold_levels(self._shown(area, clip), premultiplied(self.colormap))
             self._paper.paint(painter, at)
             # A hundred captions cost more than the tiles; they seldom change.
             if not self._captions.key(area, clip, self.grid, self.mark.titles, at.font.key()):
-                self._captions.hold_drawing(lambda inner: self._paint_titles(inner, at), at)
+                plates = self._plates(at)
+                self._captions.hold_drawing(lambda inner: self._paint_titles(inner, at, plates), at, strips(plates))
             self._captions.paint(painter, at)
         if self.mark.selected is not None:
             self._frame(painter, at, self.mark.selected, QColor(at.theme.accent))
@@ -222,12 +224,13 @@ class TilesArtist(Artist[Tiles]):
             size = grid.columns * small_w, grid.rows * small_h
             mosaic = resample.shrunk(mosaic, size, scratch, unit=(width, height))
             height, width = small_h, small_w
-        columns, no_column = _axis(left, right, area.left, scale, grid.pitch[0], grid.width, width, grid.columns)
-        rows, no_row = _axis(top, bottom, area.top, scale, grid.pitch[1], grid.height, height, grid.rows)
-        shown = scratch.take("tall", scratch.take("wide", mosaic, columns, 1), rows, 0)
-        shown[:, no_column] = 0
-        shown[no_row] = 0
-        return resample.Shown(shown, left, top)
+        plan = grid, part, area, width, height
+        if self._plan is None or self._plan[0] != plan:
+            columns = _axis(left, right, area.left, scale, grid.pitch[0], grid.width, width, grid.columns)
+            rows = _axis(top, bottom, area.top, scale, grid.pitch[1], grid.height, height, grid.rows)
+            self._plan = plan, columns, rows
+        _, columns, rows = self._plan
+        return resample.Shown(rows.rows(columns.columns(mosaic, scratch), scratch), left, top)
 
     def _paint_vector(self, painter: QPainter, at: Projection) -> None:
         grid, mosaic, colours = self.grid, self.mosaic(1), table(self.colormap)
@@ -242,24 +245,25 @@ class TilesArtist(Artist[Tiles]):
         x, y = self.grid.origin(index)
         return at.rect((x, y, x + self.grid.width, y + self.grid.height))
 
-    def _paint_titles(self, painter: QPainter, at: Projection) -> None:
-        titles = self.mark.titles
+    def _plates(self, at: Projection) -> list[tuple[QRectF, str]]:
+        """Where the names of the tiles in sight stand, and what of them fits; nothing where there is no room."""
         metrics = QFontMetricsF(at.font)
-        room = abs(self.grid.width * at.sx)
-        if (
-            not titles
-            or room < 4 * metrics.averageCharWidth()
-            or abs(self.grid.height * at.sy) < 2.2 * metrics.height()
-        ):
-            return
+        wide, high = abs(self.grid.width * at.sx), abs(self.grid.height * at.sy)
+        if wide < 4 * metrics.averageCharWidth() or high < 2.2 * metrics.height():
+            return []
+        found = []
+        for index, title in enumerate(self.mark.titles[: self.grid.count]):
+            rect = self.tile_rect(at, index)
+            if rect.intersects(at.clip):
+                shown = metrics.elidedText(title, Qt.TextElideMode.ElideRight, rect.width() - 8)
+                width = metrics.horizontalAdvance(shown) + 6
+                found.append((QRectF(rect.left(), rect.top(), width, metrics.height()), shown))
+        return found
+
+    def _paint_titles(self, painter: QPainter, at: Projection, plates: list[tuple[QRectF, str]]) -> None:
         painter.setFont(at.font)
         plate, ink = QColor(0, 0, 0, 140), QColor("#ffffff")
-        for index, title in enumerate(titles[: self.grid.count]):
-            rect = self.tile_rect(at, index)
-            if not rect.intersects(at.clip):
-                continue
-            shown = metrics.elidedText(title, Qt.TextElideMode.ElideRight, rect.width() - 8)
-            words = QRectF(rect.left(), rect.top(), metrics.horizontalAdvance(shown) + 6, metrics.height())
+        for words, shown in plates:
             painter.fillRect(words, plate)
             painter.setPen(ink)
             painter.drawText(words, Qt.AlignmentFlag.AlignCenter, shown)
@@ -295,12 +299,20 @@ class TilesArtist(Artist[Tiles]):
         return f"{title} · {mark.label or tr('value')} {value} {place}"
 
 
+def strips(plates: list[tuple[QRectF, str]]) -> list[QRectF]:
+    """The least rectangle around the plates of each row of tiles."""
+    found: dict[float, QRectF] = {}
+    for plate, _ in plates:
+        found[plate.top()] = found.get(plate.top(), plate).united(plate)
+    return list(found.values())
+
+
 def _axis(
     start: int, stop: int, origin: float, scale: float, pitch: float, cells: int, samples: int, tiles: int
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """For each device pixel of one axis, the sample of the mosaic under its centre, and whether it is in a gap."""
+) -> resample.Gathering:
+    """For each device pixel of one axis, the sample of the mosaic under its centre, or nothing in a gap."""
     along = (np.arange(start, stop) + (0.5 - origin)) / scale
     tile = np.clip(np.floor(along / pitch).astype(np.intp), 0, tiles - 1)
     inside = along - tile * pitch
     sample = np.clip((inside * (samples / cells)).astype(np.intp), 0, samples - 1)
-    return tile * samples + sample, (inside >= cells) | (inside < 0)
+    return resample.Gathering(tile * samples + sample, (inside >= cells) | (inside < 0))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QPainter,
+    QPaintEvent,
     QPen,
     QTransform,
     QWheelEvent,
@@ -56,7 +58,6 @@ class Stage(pyqtgraph.GraphicsObject):
         if rect != self._rect:
             self.prepareGeometryChange()
             self._rect = QRectF(rect)
-        self.update()
 
     def boundingRect(self) -> QRectF:
         return self._rect
@@ -67,15 +68,20 @@ class Stage(pyqtgraph.GraphicsObject):
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         view = self._view
         at = Projection.of(painter, self._rect, view.theme, photo=view.photo, log=view.log, font=view.caption_font)
+        with saved(painter):
+            painter.setWorldTransform(QTransform())
+            self.draw(painter, at)
+
+    def draw(self, painter: QPainter, at: Projection) -> None:
+        """The same with a painter in logical pixels."""
+        view = self._view
         parts: list[Callable[[QPainter, Projection], None]] = [artist.paint for artist in view.artists]
         if view.around is not None:
             parts = [view.around.draw_grid, *parts, partial(draw_key, artists=view.artists)]
         for artist in view.overlays:
             parts.append(partial(view.light, lit=artist.mark) if isinstance(artist.mark, Lit) else artist.paint)
-        with saved(painter):
-            painter.setWorldTransform(QTransform())
-            errors = [error for part in parts if (error := attempted(part, painter, at)) is not None]
-            self._tell(errors, painter, at)
+        errors = [error for part in parts if (error := attempted(part, painter, at)) is not None]
+        self._tell(errors, painter, at)
 
     def _tell(self, errors: list[Exception], painter: QPainter, at: Projection) -> None:
         """Says in the pane, and once in the log, what could not be drawn."""
@@ -200,12 +206,12 @@ class PaneView(pyqtgraph.GraphicsView):
                 self.wanted = None
         if self._fit != before:
             self.apply()
-        self.stage.update()
+        self.refresh()
 
     def set_overlays(self, artists: Sequence[Artist[Any]]) -> None:
         """Marks on top, such as a probe's."""
         self.overlays = list(artists)
-        self.stage.update()
+        self.refresh()
 
     def light(self, painter: QPainter, at: Projection, lit: Lit) -> None:
         """Lights up an item of a mark that is in the pane."""
@@ -221,7 +227,7 @@ class PaneView(pyqtgraph.GraphicsView):
         font.setPixelSize(theme.small)
         self.caption_font = font
         self._style()
-        self.stage.update()
+        self.refresh()
 
     def _style(self) -> None:
         self.setBackground(QColor(self.theme.surface if self.axes is not None else self.theme.canvas))
@@ -252,6 +258,11 @@ class PaneView(pyqtgraph.GraphicsView):
         )
         self.box.updateMatrix()
         self.stage.place(rect)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Paints again soon. Told to the widget, not to Qt's scene, which would do so in a round of painting of its own."""
+        self.viewport().update()
 
     def fit_rect(self) -> QRectF | None:
         """Everything, as the axes count."""
@@ -399,7 +410,7 @@ class PaneView(pyqtgraph.GraphicsView):
                     artist.active = found is not None and artist is found[0]
             if found is not None:
                 self._drag = found[0], found[1], found[0].value, place
-            self.stage.update()
+            self.refresh()
         elif event.button() == Qt.MouseButton.MiddleButton:
             self._press = self._panning = place
         event.accept()
@@ -449,7 +460,7 @@ class PaneView(pyqtgraph.GraphicsView):
             step = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
             value = active.moved("whole", active.value, nudge[0] * step, nudge[1] * step)
             active.put(value, dragging=False)
-            self.stage.update()
+            self.refresh()
             self.edited.emit(active.mark.field, value)
         elif event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self.zoom(1.25)
@@ -460,6 +471,15 @@ class PaneView(pyqtgraph.GraphicsView):
             self.fitted.emit()
         else:
             event.ignore()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A chart is painted by Qt's scene, for its axes; a picture without that detour."""
+        if self.around is not None:
+            super().paintEvent(event)
+            return
+        with QPainter(self.viewport()) as painter:
+            painter.fillRect(self.viewport().rect(), QColor(self.theme.canvas))
+            self.stage.draw(painter, replace(self.projection(), device=painter.deviceTransform()))
 
     def sizeHint(self) -> QSize:
         return QSize(320, 240)
@@ -472,7 +492,7 @@ class PaneView(pyqtgraph.GraphicsView):
         value = artist.moved(grip, start, (place.x() - origin.x()) / at.sx, (place.y() - origin.y()) / at.sy)
         changed = value != artist.value
         artist.put(value, dragging=dragging)
-        self.stage.update()
+        self.refresh()
         if changed:
             self.edited.emit(artist.mark.field, value)
 

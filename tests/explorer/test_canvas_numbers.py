@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PySide6.QtGui import QImage
 
 from explorer.canvas import colormaps, resample
 from explorer.canvas.chart_range import chart_range
@@ -58,7 +59,32 @@ def test_table_has_opacity_and_nothing_is_transparent() -> None:
     assert (full[1:] & 0xFFFFFF == half[1:] & 0xFFFFFF).all()
     red, green, blue = colormaps.colours("viridis")[-1]
     assert full[255] == 0xFF << 24 | int(red) << 16 | int(green) << 8 | int(blue)
-    assert colormaps.colour_table("viridis")[255] == full[255]
+
+
+def test_premultiplied_is_as_qt_does_it() -> None:
+    for opacity in (0.0, 0.3, 1.0):
+        straight = colormaps.table("magma", opacity)
+        image = QImage(straight.tobytes(), 256, 1, QImage.Format.Format_ARGB32)
+        made = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+        exact = np.frombuffer(made.constBits(), np.uint8).astype(int)
+        assert np.abs(colormaps.premultiplied("magma", opacity).view(np.uint8) - exact).max() <= 1
+
+
+@pytest.mark.parametrize("part", [np.s_[:, :], np.s_[1:4, 2:5], np.s_[:0, :0]])
+def test_coloured_takes_from_the_table(part: tuple[slice, slice]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (6, 7), dtype=np.uint8)[part]
+    out = np.zeros(levels.shape, np.uint32)
+    colormaps.coloured(levels, colormaps.premultiplied("viridis", 0.5), out)
+    assert np.array_equal(out, colormaps.premultiplied("viridis", 0.5)[levels])
+
+
+@given(arrays(np.intp, st.integers(1, 60), elements=st.integers(0, 29)), st.data())
+def test_gathering_is_take_with_nothing_in_gaps(cells: np.ndarray, data: st.DataObject) -> None:
+    cells = cells if data.draw(st.booleans()) else np.arange(len(cells)) % 30
+    none = data.draw(arrays(np.bool_, len(cells)))
+    made, source = resample.Gathering(cells, none), np.random.default_rng(0).integers(1, 256, (30, 30), dtype=np.uint8)
+    assert np.array_equal(made.columns(source, Scratch()), np.where(none, 0, source[:, cells]))
+    assert np.array_equal(made.rows(source, Scratch()), np.where(none[:, None], 0, source[cells]))
 
 
 @given(arrays(np.float32, (3, 4), elements=ANY_FLOAT))
