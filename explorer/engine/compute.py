@@ -16,7 +16,6 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from explorer.i18n import tr
 from explorer.panel import Cancelled, Frame, Panel, Result, Stage, Task
 from explorer.views import networks
-from explorer.weights.downloads import sentence_of
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -129,7 +128,7 @@ class Computer:
         no_room = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
         if no_room and task.panel in self.panels:
             return tr("There is not enough memory for {name}.", name=tr(self.panels[task.panel].title))
-        return sentence_of(networks.located(error))
+        return networks.sentence_of(networks.located(error))
 
     def remember(self, task_id: int, trace: Any) -> None:
         """Makes this the trace that the panel finds as its last one."""

@@ -2,14 +2,26 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
+from platformdirs import PlatformDirs
+
 from explorer.files.whole import SaveError, set_aside, write_whole
-from explorer.settings.session import MOST_BYTES, home
 
 log = logging.getLogger(__name__)
 VERSION = 1
+MOST_BYTES = 16_000_000
+"""A larger file is none of the program's."""
+
+
+def home() -> tuple[Path, Path]:
+    """The folders of settings and of logs; ``CV_EXPLORER_HOME`` puts both in one place."""
+    if own := os.environ.get("CV_EXPLORER_HOME"):
+        return Path(own), Path(own)
+    dirs = PlatformDirs("cv-explorer", appauthor=False)
+    return Path(dirs.user_config_dir), Path(dirs.user_log_dir)
 
 
 def stored(name: str) -> Path:

@@ -2,11 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, get_args
 
-Target = Literal["panel", "pictures", "window"]
-"""One panel with its controls, only its pictures and charts, or the whole window."""
-TARGETS: tuple[Target, ...] = get_args(Target)
 ENDING = ".mkv"
 
 

@@ -12,9 +12,10 @@ from PySide6.QtGui import QAction, QActionGroup, QColor, QIcon, QPainter, QPen, 
 from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
 from explorer.i18n import tr, tr_n
-from explorer.recording import TARGETS, Target, default_folder, free_name
+from explorer.recording import default_folder, free_name
 from explorer.recording.grab import Grabbed, grab
 from explorer.recording.recorder import PanelState, Recorder, Shot
+from explorer.settings.session import TARGETS, Target
 from explorer.widgets.theme import Theme
 from explorer.window.desk import Desk
 from explorer.window.dock import PanelDock

@@ -95,10 +95,10 @@ def export(wanted: argparse.Namespace) -> int:
     kinds, size = _kinds(wanted.format), _size(wanted.size)
     if wanted.every < 1:
         raise UsageError(tr("--every is at least 1."))
+    from explorer.bundle import open_source
     from explorer.engine.compute import Computer
     from explorer.engine.devices import default_threads, find_devices
     from explorer.registry import find_panels
-    from explorer.sources import open_source
     from explorer.widgets.theme import THEMES
 
     registry = find_panels()

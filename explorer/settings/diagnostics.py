@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 
-from explorer.settings.session import home
+from explorer.files.stored import home
 
 PACKAGES = ("cv-explorer", "torch", "PySide6-Essentials", "pyqtgraph", "opencv-python", "numpy", "numba")
 log = logging.getLogger(__name__)

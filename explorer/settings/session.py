@@ -2,30 +2,20 @@
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from platformdirs import PlatformDirs
-
+from explorer.files.stored import MOST_BYTES, home
 from explorer.files.whole import SaveError, set_aside, write_whole
 from explorer.i18n import LANGUAGES, tr
 from explorer.panel import Precision, knobs
-from explorer.recording import TARGETS, Target
 
 log = logging.getLogger(__name__)
 VERSION = 1
-MOST_BYTES = 16_000_000
 THEMES = ("dark", "light", "projector")
-
-
-def home() -> tuple[Path, Path]:
-    """The folders of settings and of logs; ``CV_EXPLORER_HOME`` puts both in one place."""
-    if own := os.environ.get("CV_EXPLORER_HOME"):
-        return Path(own), Path(own)
-    dirs = PlatformDirs("cv-explorer", appauthor=False)
-    return Path(dirs.user_config_dir), Path(dirs.user_log_dir)
+Target = Literal["panel", "pictures", "window"]
+"""What is recorded: one panel with its controls, only its pictures and charts, or the whole window."""
+TARGETS: tuple[Target, ...] = get_args(Target)
 
 
 @dataclass(frozen=True, slots=True)

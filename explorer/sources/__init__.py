@@ -4,12 +4,13 @@ Light to import: decoders, OpenCV among them, are loaded by the first :func:`ope
 """
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from explorer.bundle import is_bundle
 from explorer.i18n import tr
 from explorer.sources.base import Kind, Source, SourceEnded, SourceError, SourceWaiting
 from explorer.sources.spec import split_spec
@@ -34,7 +35,9 @@ __all__ = [
 ]
 
 
-def open_source(spec: "Spec", **options: Any) -> Source:
+def open_source(
+    spec: "Spec", *, more: Mapping[str, Callable[[Path], Source]] = MappingProxyType({}), **options: Any
+) -> Source:
     """Opens a source by what names it.
 
     Args:
@@ -42,6 +45,7 @@ def open_source(spec: "Spec", **options: Any) -> Source:
             ``http``, ``https`` or ``rtsp`` address; ``moving:PATH``; or an array, as :class:`picture.MemorySource` takes it.
             Cameras and moving pictures take options behind a question mark: ``moving:a.jpg?fps=60&size=1280x720``,
             ``camera:0?size=1920x1080&fps=30&mirror=1&rotate=90``.
+        more: what opens other kinds of files, by the ending of their names in small letters.
         options: arguments of the source's class; they win over those in ``spec``.
 
     Raises:
@@ -69,10 +73,10 @@ def open_source(spec: "Spec", **options: Any) -> Source:
         return StreamSource(text, **options)
     if options:
         raise TypeError(f"a file takes no options, not {', '.join(options)}")
-    return _open_path(Path(text).expanduser())
+    return _open_path(Path(text).expanduser(), more)
 
 
-def _open_path(path: Path) -> Source:
+def _open_path(path: Path, more: Mapping[str, Callable[[Path], Source]]) -> Source:
     from explorer.sources.files import is_video
     from explorer.sources.folder import FolderSource
     from explorer.sources.picture import PictureSource
@@ -84,10 +88,8 @@ def _open_path(path: Path) -> Source:
         raise SourceError(tr("{name} cannot be read: {reason}.", name=path.name, reason=str(error))) from None
     if is_folder:
         return FolderSource(path)
-    if is_bundle(str(path)):
-        from explorer.bundle.source import BundleSource
-
-        return BundleSource(path)
+    if (opens := more.get(path.suffix.lower())) is not None:
+        return opens(path)
     return VideoSource(path) if is_video(path) else PictureSource(path)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cvcore import zoo
 from cvcore.foreign.errors import ModelError, error_in
 from cvcore.sentence import SentenceError
+from explorer.i18n import said, tr
 from explorer.own_networks.known import OwnModel, own_models, read_labels
 from explorer.own_networks.known import state as own_state
 
@@ -201,6 +202,23 @@ def located(error: Exception) -> Exception:
         return error
     folders = [own.path.parent for own in own_models().values() if own.path is not None and own.path.suffix == ".py"]
     return (error_in(error, folders) if folders else None) or error
+
+
+def sentence_of(error: BaseException) -> str:
+    """What went wrong; of weights that are not there, also where in the program they are got."""
+    if isinstance(error, zoo.WeightsMissing):
+        return tr(
+            "The weights “{title}” are not on this computer yet: choose Weights in the menu Computing, "
+            "or run “cv-explorer weights get {name}”.",
+            **{**error.values, "title": tr(error.values["title"])},
+        )
+    if isinstance(error, zoo.LicenceNeeded):
+        return tr(
+            "The weights “{title}” are used under terms that have to be accepted first: choose Weights in the menu "
+            "Computing, or run “cv-explorer weights get {name}”.",
+            **{**error.values, "title": tr(error.values["title"])},
+        )
+    return said(error)
 
 
 def _stamp(file: Path | str) -> tuple[int, int]:

@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
 from cvcore import zoo
 from cvcore.download import Timing
 from explorer.i18n import tr
-from explorer.weights.downloads import Downloads, Job, running_words, sentence_of, size_words, state_words
+from explorer.views.networks import sentence_of
+from explorer.weights.downloads import Downloads, Job, running_words, size_words, state_words
 from explorer.widgets.theme import set_role
 
 REFRESH_MS = 150

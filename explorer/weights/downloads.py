@@ -10,7 +10,7 @@ from typing import Literal
 
 from cvcore import zoo
 from cvcore.download import DownloadError, Progress, Stop, Stopped, Timing
-from explorer.i18n import said, tr
+from explorer.i18n import tr
 
 log = logging.getLogger(__name__)
 CLOSE_SECONDS = 3.0
@@ -105,23 +105,6 @@ class Downloads:
             ended = Job("failed", error=error)
         self._jobs[card.name] = ended
         self._on_finished()
-
-
-def sentence_of(error: BaseException) -> str:
-    """What went wrong; of weights that are not there, also where in the program they are got."""
-    if isinstance(error, zoo.WeightsMissing):
-        return tr(
-            "The weights “{title}” are not on this computer yet: choose Weights in the menu Computing, "
-            "or run “cv-explorer weights get {name}”.",
-            **{**error.values, "title": tr(error.values["title"])},
-        )
-    if isinstance(error, zoo.LicenceNeeded):
-        return tr(
-            "The weights “{title}” are used under terms that have to be accepted first: choose Weights in the menu "
-            "Computing, or run “cv-explorer weights get {name}”.",
-            **{**error.values, "title": tr(error.values["title"])},
-        )
-    return said(error)
 
 
 def size_words(megabytes: float) -> str:

@@ -70,7 +70,7 @@ class Desk(QObject):
 
     def _load(self) -> Mapping[str, Panel]:
         """In the engine's thread: everything that imports torch, or takes long."""
-        from explorer.settings.damaged import check_records  # imports torch
+        from explorer.own_networks.damaged import check_records  # imports torch
 
         self._damaged = check_records()
         self._devices = find_devices()

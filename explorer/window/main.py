@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.bundle import is_bundle
+from explorer.bundle import is_bundle, open_source
 from explorer.bundle.reopening import BundleOpener
 from explorer.i18n import LANGUAGES, language, set_language, tr
 from explorer.own_networks.opener import ModelOpener, is_model
@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
 
         self.chooser = ComputeChooser(settings)
         self.desk = Desk(self, self.chooser, self.theme)
-        self.player = Player(self.desk.submit, self._player_moved)
+        self.player = Player(self.desk.submit, self._player_moved, opener=open_source)
         self.opener = Opener(self, self.player, self.say, settings.recent, settings.folder)
         self.opener.set_camera_actions(self.actions_by_name["mirror"], self.actions_by_name["rotate"])
         self.jobs = Jobs(self)

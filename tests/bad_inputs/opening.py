@@ -16,13 +16,13 @@ from cvcore import zoo
 from cvcore.foreign import fingerprint
 from explorer.i18n import said
 from explorer.own_networks import known as own_models
+from explorer.own_networks.damaged import check_records
 from explorer.own_networks.known import OwnModel, remember
 from explorer.own_networks.trial import guess, try_own
 from explorer.own_networks.trust import trust
-from explorer.settings.damaged import check_records
 from explorer.settings.session import load_settings, save_settings
 from explorer.views import networks
-from explorer.weights.downloads import sentence_of
+from explorer.views.networks import sentence_of
 from tests.bad_inputs.case import Case, Scene
 from tests.bad_inputs.kept import GOOD, is_forbidden
 

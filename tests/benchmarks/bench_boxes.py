@@ -15,8 +15,7 @@ import cv2
 import torch
 from torch import Tensor
 
-from cvcore.ops import boxes, deform_conv, nms, roi
-from cvcore.ops.compiling import warm_up
+from cvcore.ops import boxes, deform_conv, nms, roi, warm_up
 
 try:
     import torchvision.ops as peer

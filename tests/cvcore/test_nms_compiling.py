@@ -4,7 +4,8 @@ import gc
 import os
 from pathlib import Path
 
-from cvcore.ops.compiling import forget_stale, warm_up, without_full_collections
+from cvcore.ops import warm_up
+from cvcore.ops.compiling import forget_stale, without_full_collections
 
 
 def test_loops_older_than_a_source_are_forgotten(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from explorer.bundle import archive
+from explorer.bundle import archive, open_source
 from explorer.bundle import format as bundle_format
 from explorer.bundle.check import compute_again, main
 from explorer.bundle.format import Bundle, BundleError, make_bundle, read_bundle, save_bundle
@@ -27,7 +27,7 @@ from explorer.figure import Spot
 from explorer.files.whole import SaveError
 from explorer.panel import Context, Frame, Panel, Task
 from explorer.registry import Registry
-from explorer.sources import SourceError, open_source
+from explorer.sources import SourceError
 from tests.explorer.panels_for_tests import Params, Trace, View, make_frame, make_panel
 
 Members = dict[str, bytes]

@@ -34,7 +34,8 @@ def open_window(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., MainWind
         with qtbot.waitExposed(window):
             window.show()
         window.start()
-        qtbot.waitUntil(lambda: window.desk.docks[0].result is not None, timeout=WAIT)
+        # A result is drawn at once but painted later, and its times are known when it is painted.
+        qtbot.waitUntil(lambda: window.desk.docks[0].waterfall.summary is not None, timeout=WAIT)
         return window
 
     yield make
