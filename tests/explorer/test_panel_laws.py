@@ -7,7 +7,7 @@ still do, and may only become shorter.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
+from PySide6.QtWidgets import QApplication
 
 from explorer.bundle.check import report_on
 from explorer.bundle.format import make_bundle, read_bundle, save_bundle
-from explorer.figure import Figure, Handles, Text
+from explorer.figure import Figure, Handles, Heatmap, Layout, Pane, Text
 from explorer.i18n import LANGUAGES, set_language, tr
 from explorer.panel import Panel, Task, knobs
 from explorer.saving.data import figure_arrays, pane_tables, save_csv, save_npz
@@ -38,13 +40,14 @@ from tests.explorer.panel_laws import (
     views,
     words,
 )
+from tests.explorer.panel_snapshots import MOST_CHANGED, SNAPSHOTS, changed_part, first_figure, font, taken
 
 PANELS = tuple(panels())
 VIEWS = all_views()
 SIZE = (320, 240)
 """Of the photograph that every view is drawn on."""
 CHINESE = re.compile(r"[\u3400-\u9fff]")
-SENTENCE = re.compile(r"\b[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}\b")
+SENTENCE = re.compile(r"\b[A-Za-z]{2,} [a-z]{3,}\b")
 
 COMPUTES_IN_DRAW: dict[str, set[str]] = {
     "nms": {"clamp", "full_like", "ge", "scatter_reduce", "sqrt", "where"},
@@ -55,7 +58,7 @@ COMPUTES_IN_DRAW: dict[str, set[str]] = {
     },
 }  # fmt: skip
 """By panel, what its draw still computes: operators of torch, functions of OpenCV. To be emptied: compute does it."""
-UNCHECKED = {"pose"}
+UNCHECKED: set[str] = set()
 """Panels some of whose controls take values outside their range, or refuse them without a sentence. ``check`` refuses them all."""
 LIGHTS_ABSENT: set[str] = set()
 """Panels that light panes of other views than the one that is shown."""
@@ -152,6 +155,38 @@ def work_in_draw(view: View) -> set[str]:
     with noting_work() as work:
         shown.looked().figure  # noqa: B018  draws
     return work
+
+
+@pytest.fixture
+def same_font(qapp: QApplication) -> Iterator[None]:
+    before = qapp.font()
+    qapp.setFont(font(qapp))
+    yield
+    qapp.setFont(before)
+
+
+@pytest.mark.usefixtures("same_font")
+@each_panel
+def test_the_first_view_looks_as_it_did(name: str, tmp_path: Path) -> None:
+    """After a change that is wanted: ``python -m tests.explorer.panel_snapshots PANEL``, and look at the picture."""
+    with PillowImage.open(SNAPSHOTS / f"{name}.png") as stored:
+        now = taken(first_figure(name))
+        now.save(tmp_path / f"{name}.png")
+        assert changed_part(now, stored) <= MOST_CHANGED, f"see {tmp_path}"
+
+
+@pytest.mark.usefixtures("same_font")
+def test_a_map_that_is_not_drawn_is_seen() -> None:
+    figure = first_figure("roi")
+    changed = replace(figure, layout=without_maps(figure.layout))
+    with PillowImage.open(SNAPSHOTS / "roi.png") as stored:
+        assert changed_part(taken(changed), stored) > MOST_CHANGED
+
+
+def without_maps(layout: Layout) -> Layout:
+    if isinstance(layout, Pane):
+        return replace(layout, marks=tuple(mark for mark in layout.marks if not isinstance(mark, Heatmap)))
+    return replace(layout, children=tuple(map(without_maps, layout.children)))
 
 
 # -- pointing

@@ -207,7 +207,7 @@ def variants_table(s: Shown, number: int) -> Pane:
             return name, "", "", why, "", f"{error:.2f}"
         one, best = made[i], int(made[i].out.argmax())
         changes = one.gate_change, one.map_change
-        return tr(one.name), *changes, names[best], 100 * float(one.out[best]), in_paper(one.name)
+        return name_of(one.name), *changes, names[best], 100 * float(one.out[best]), in_paper(one.name)
 
     columns = (
         TableColumn(tr("Block {block}", block=s.trace.name)),
@@ -223,6 +223,11 @@ def variants_table(s: Shown, number: int) -> Pane:
     return rows.table("variants", title, columns, row, mark="variants")
 
 
+def name_of(variant: str) -> str:
+    """In the user's language; the trained block is one of them, and no knob's choice that would have been translated as such."""
+    return tr("as trained") if variant == TRAINED else tr(variant)
+
+
 def in_paper(name: str) -> str:
     """The paper's error, with what it is to be compared with: two were measured without spatial attention."""
     if name not in IN_PAPER:
@@ -236,7 +241,7 @@ def gates_pane(s: Shown, trained: Array, chosen: Array, name: str) -> Pane:
     """Both channel weights as curves."""
     x = np.arange(len(trained))
     curves = (
-        Curve(x, trained, tr(TRAINED), 7, 2.0, key="trained"),
+        Curve(x, trained, name_of(TRAINED), 7, 2.0, key="trained"),
         Curve(x, chosen, tr(name), 1, 2.0, key="variant"),
     )
     channels = Items.all("channel", len(x), s.channel)
