@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvcore.ops.compiling import forget_stale
+from cvcore.ops.threads import Turns, in_threads, take
 from cvcore.ops.vectors import LANES, multiplied_in, store, turn, zeros_like
 
 forget_stale(Path(__file__).parent)
 
 Floats = NDArray[np.floating[Any]]
 Flags = NDArray[np.bool_]
+
+CHUNK = 2048
+"""Cells that change their layout at a time."""
 
 
 @njit(cache=True, nogil=True)
@@ -69,6 +73,64 @@ def block_to_rows(
     for c in range(lanes):
         for x in range(count):
             target[start + c * stride + x] = block[place + x * step + c]
+
+
+@njit(cache=True, nogil=True)
+def _to_cells(features: Floats, cells: Floats, breadth: int, turns: Turns, bad: Flags) -> None:
+    N, C, H, W = features.shape
+    source, plane = features.reshape(-1), H * W
+    chunks = (plane + CHUNK - 1) // CHUNK
+    piece = take(turns)
+    while piece < N * chunks:
+        image, first = piece // chunks, piece % chunks * CHUNK
+        count = min(CHUNK, plane - first)
+        for c in range(0, C, LANES):
+            start, at = (image * C + c) * plane + first, (image * plane + first) * breadth + c
+            if not rows_to_block(source, start, plane, count, min(LANES, C - c), cells, at, breadth):
+                bad[0] = True
+        piece = take(turns)
+
+
+@njit(cache=True, nogil=True)
+def _from_cells(cells: Floats, parts: int, breadth: int, features: Floats, turns: Turns) -> None:
+    N, C, H, W = features.shape
+    target, plane = features.reshape(-1), H * W
+    size, chunks = N * plane * breadth, (plane + CHUNK - 1) // CHUNK
+    piece = take(turns)
+    while piece < N * chunks:
+        image, first = piece // chunks, piece % chunks * CHUNK
+        count = min(CHUNK, plane - first)
+        base = (image * plane + first) * breadth
+        for part in range(1, parts):
+            for at in range(base, base + count * breadth):
+                cells[at] += cells[part * size + at]
+        for c in range(0, C, LANES):
+            start = (image * C + c) * plane + first
+            block_to_rows(cells, base + c, breadth, target, start, plane, count, min(LANES, C - c))
+        piece = take(turns)
+
+
+def to_cells(features: Tensor, breadth: int) -> Floats:
+    """(N H W breadth,) the channels of each cell of (N, C, H, W) side by side, then zeros; ``breadth`` holds whole vectors of them.
+
+    Raises:
+        ValueError: some are NaN or infinite.
+    """
+    N, _, H, W = features.shape
+    source = features.detach().contiguous().numpy()
+    cells, bad = np.zeros(N * H * W * breadth, source.dtype), np.zeros(1, np.bool_)
+    in_threads(lambda turns: _to_cells(source, cells, breadth, turns, bad), N * H, float(len(cells)))
+    refuse(bad)
+    return cells
+
+
+def from_cells(cells: Floats, parts: int, breadth: int, like: Tensor) -> Tensor:
+    """The way back, (N, C, H, W) as ``like``, of the sum of so many ``parts`` one after another. The first of them changes."""
+    features = empty(like.shape, like)
+    target = features.numpy()
+    pieces, cost = like.shape[0] * like.shape[2], float(len(cells))
+    in_threads(lambda turns: _from_cells(cells, parts, breadth, target, turns), pieces, cost)
+    return features
 
 
 def empty(shape: Sequence[int], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:

@@ -19,9 +19,9 @@ from torch.autograd.function import once_differentiable
 
 from cvcore.ops.capture import captured
 from cvcore.ops.deform_conv import on_device
-from cvcore.ops.deform_conv.loops import Geometry, convolve, convolve_backward, from_cells, to_cells
+from cvcore.ops.deform_conv.loops import Geometry, convolve, convolve_backward
 from cvcore.ops.deform_conv.sizes import check_values, geometry, wide
-from cvcore.ops.layout import Floats, empty, refuse
+from cvcore.ops.layout import Floats, empty, from_cells, refuse, to_cells
 from cvcore.ops.threads import has_loops, in_threads, threads_for
 from cvcore.ops.vectors import LANES
 
@@ -152,15 +152,6 @@ def _cost(g: Geometry) -> float:
     return float(g.images * g.out_height * g.out_width * g.rows * g.columns * g.channels) * (g.outputs // g.groups)
 
 
-def _cells(input: Tensor, g: Geometry) -> Floats:
-    """(N H W breadth,) the channels of each cell side by side."""
-    cells = np.zeros(g.images * g.height * g.width * g.breadth, input.detach().numpy().dtype)
-    source, bad = _flat(input, input), np.zeros(1, np.bool_)
-    in_threads(lambda turns: to_cells(source, cells, g, turns, bad), g.images * g.height, float(len(cells)))
-    refuse(bad)
-    return cells
-
-
 def _outputs_side_by_side(weight: Tensor, g: Geometry) -> Floats:
     """(G, panels of 16 outputs, taps, channels, 16), flat; with one group, as many channels as a cell has numbers."""
     outs, ins = g.outputs // g.groups, g.channels // g.groups
@@ -186,7 +177,7 @@ def forward(
     input: Tensor, offset: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, g: Geometry
 ) -> Tensor:
     """On the CPU, without gradients, in one precision."""
-    cells = _cells(input, g)
+    cells = to_cells(input, g.breadth)
     out = empty((g.images, g.outputs, g.out_height, g.out_width), input)
     offsets, masks, panels = _flat(offset, input), _flat(mask, input), _outputs_side_by_side(weight, g)
     plus = np.zeros(g.outputs, cells.dtype) if bias is None else _flat(bias, input)
@@ -210,7 +201,7 @@ def backward(
     wanted: Sequence[bool] = (True, True, True, True),
 ) -> Gradients:
     """The gradients of input, offset, weight and mask on the CPU; None for those not wanted."""
-    cells, plane = _cells(input, g), g.height * g.width
+    cells, plane = to_cells(input, g.breadth), g.height * g.width
     parts = threads_for(_tiles(g), _cost(g))
     taps, in_panels = g.rows * g.columns, -(-(g.channels // g.groups) // LANES)
     grad_cells = np.zeros(parts * g.images * plane * g.breadth if wanted[0] else 0, cells.dtype)
@@ -227,13 +218,7 @@ def backward(
         parts,
         _cost(g),
     )
-    grad_input: Tensor | None = None
-    if wanted[0]:
-        grad_input = empty(input.shape, input)
-        target = grad_input.numpy().reshape(-1)
-        in_threads(
-            lambda turns: from_cells(grad_cells, parts, target, g, turns), g.images * g.height, float(len(grad_cells))
-        )
+    grad_input = from_cells(grad_cells, parts, g.breadth, input) if wanted[0] else None
     of_weight: Tensor | None = None
     if wanted[2]:
         total = grad_weight.reshape(parts, g.outputs, taps, -1).sum(0)[:, :, : g.channels // g.groups]

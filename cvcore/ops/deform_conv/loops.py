@@ -23,8 +23,6 @@ from cvcore.ops.vectors import LANES, load, multiplied_in, store, summed, times_
 
 forget_stale(Path(__file__).parent, *Path(__file__).parents[1].glob("*.py"))
 
-CHUNK = 2048
-"""Cells whose layout is changed at a time."""
 DEPTH = 1024
 """Products added up at a time, so that the weights for 16 outputs stay in the first cache."""
 
@@ -51,43 +49,6 @@ class Geometry(NamedTuple):
     offset_groups: int
     breadth: int  # numbers a cell takes, at least its channels: whole vectors from wherever a group starts
     tile: int  # output pixels at a time
-
-
-@njit(cache=True, nogil=True)
-def to_cells(features: Floats, cells: Floats, g: Geometry, turns: Turns, bad: Flags) -> None:
-    """Features (N C H W,) to cells (N H W breadth,), which are 0 before; ``bad`` becomes true for NaN and infinite ones."""
-    plane = g.height * g.width
-    chunks = (plane + CHUNK - 1) // CHUNK
-    piece = take(turns)
-    while piece < g.images * chunks:
-        image, first = piece // chunks, piece % chunks * CHUNK
-        count = min(CHUNK, plane - first)
-        for c in range(0, g.channels, LANES):
-            start, at = (image * g.channels + c) * plane + first, (image * plane + first) * g.breadth + c
-            lanes = min(LANES, g.channels - c)
-            if not rows_to_block(features, start, plane, count, lanes, cells, at, g.breadth):
-                bad[0] = True
-        piece = take(turns)
-
-
-@njit(cache=True, nogil=True)
-def from_cells(cells: Floats, parts: int, features: Floats, g: Geometry, turns: Turns) -> None:
-    """The sum over parts of cells (parts N H W breadth,) to features (N C H W,)."""
-    plane = g.height * g.width
-    size = g.images * plane * g.breadth
-    chunks = (plane + CHUNK - 1) // CHUNK
-    piece = take(turns)
-    while piece < g.images * chunks:
-        image, first = piece // chunks, piece % chunks * CHUNK
-        count = min(CHUNK, plane - first)
-        base = (image * plane + first) * g.breadth
-        for part in range(1, parts):
-            for at in range(base, base + count * g.breadth):
-                cells[at] += cells[part * size + at]
-        for c in range(0, g.channels, LANES):
-            start, lanes = (image * g.channels + c) * plane + first, min(LANES, g.channels - c)
-            block_to_rows(cells, base + c, g.breadth, features, start, plane, count, lanes)
-        piece = take(turns)
 
 
 @njit(cache=True, nogil=True)
@@ -166,7 +127,8 @@ def convolve(
     """Samples times weights, tile by tile.
 
     Args:
-        cells: from :func:`to_cells`. offset: (N OG taps 2 P Q,). mask: (N OG taps P Q,) or (0,). out: (N O P Q,).
+        cells: (N H W breadth,), the channels of each cell side by side. offset: (N OG taps 2 P Q,). mask: (N OG taps P Q,) or (0,).
+        out: (N O P Q,).
         weight: (G, panels of 16 outputs, taps, channels of a group, 16) flat; for one group as many channels as a cell's breadth.
         bias: (O,). bad: (1,) becomes true for offsets or masks that are not finite.
     """

@@ -1,6 +1,6 @@
-"""The deformable convolution in plain tensor operations, for devices other than the CPU; the same results as the compiled loops.
+"""Both deformable operators in plain tensor operations, for devices other than the CPU; the same results as the compiled loops.
 
-A sample is four gathered cells, weighted; all samples of a few pictures times the weights are one matrix product.
+A sample is four gathered cells, weighted. Those of a convolution, a few pictures at a time, times the weights are one matrix product.
 """
 
 from collections.abc import Iterator
@@ -126,3 +126,70 @@ def slopes(position: Tensor, size: int) -> Tensor:
     low = position.clamp(-2, size + 1).floor()
     cell = torch.stack((low, low + 1), -1)
     return torch.tensor([-1.0, 1.0], dtype=position.dtype, device=position.device) * ((cell >= 0) & (cell < size))
+
+
+def _axis(start: Tensor, size: Tensor, count: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Samples of bins (k, P, Q) along one axis: their cells and weights (k, P, Q, G, 2), and what these change by per cell.
+
+    Up to G samples, as the RoI with most of them has; the host waits once to know it.
+    """
+    most = int(count.max()) if len(count) else 0
+    number = torch.arange(most, device=start.device)
+    within = (number + 0.5) * (size / count.clamp(min=1))[:, None]  # (k, G)
+    position = start[..., None] + within[:, None, None, :]
+    exists = (number < count[:, None])[:, None, None, :] & (position >= -1) & (position <= cells)
+    low = position.detach().clamp(0, max(cells - 2, 0)).floor()
+    part = position.clamp(0, cells - 1) - low
+    moves = exists & (position > 0) & (position < cells - 1)
+    cell = torch.stack((low, (low + 1).clamp(max=cells - 1)), -1).long()
+    slope = torch.tensor([-1.0, 1.0], dtype=start.dtype, device=start.device) * moves[..., None]
+    return cell, torch.stack((1 - part, part), -1) * exists[..., None], slope
+
+
+def pooled(features: Tensor, start: Tensor, image: Tensor, size: Tensor, count: Tensor) -> Tensor:
+    """Deformable RoI pooling, (K, C, P, Q), some RoIs at a time, with gradients."""
+    rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+    parts = [rows.new_zeros((0, *start.shape[2:], rows.shape[1]))]
+    for some in _chunks(start, count, features.shape[1]):
+        index, (wy, wx), _, points = _samples(features, start, image, size, count, some)
+        weight = wy * wx / points  # (k, P, Q, G, G, 2, 2)
+        parts.append((rows[index] * weight[..., None]).sum((3, 4, 5, 6)))
+    return torch.cat(parts).permute(0, 3, 1, 2).contiguous()
+
+
+def pooled_gradients(
+    grad_out: Tensor, features: Tensor, start: Tensor, image: Tensor, size: Tensor, count: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Those of features and of ``start``, written out: registered operators compute them below autograd."""
+    rows = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+    given = grad_out.permute(0, 2, 3, 1)  # (K, P, Q, C)
+    of_rows, of_start = torch.zeros_like(rows), torch.zeros_like(start)
+    for some in _chunks(start, count, features.shape[1]):
+        index, (wy, wx), (dy, dx), points = _samples(features, start, image, size, count, some)
+        here = given[some][:, :, :, None, None, None, None]
+        product = (rows[index] * here).sum(-1) / points
+        of_start[some] = torch.stack(((product * dy * wx).sum((3, 4, 5, 6)), (product * wy * dx).sum((3, 4, 5, 6))), 1)
+        weighted = here * (wy * wx / points)[..., None]
+        of_rows.index_add_(0, index.flatten(), weighted.reshape(-1, rows.shape[1]))
+    N, C, H, W = features.shape
+    return of_rows.view(N, H, W, C).permute(0, 3, 1, 2).contiguous(), of_start
+
+
+def _chunks(start: Tensor, count: Tensor, channels: int) -> list[slice]:
+    most = int(count.amax(0).prod()) if len(count) else 0
+    step = max(1, CHUNK // max(1, 4 * channels * start.shape[2] * start.shape[3] * most))
+    return [slice(k, k + step) for k in range(0, len(start), step)]
+
+
+def _samples(
+    features: Tensor, start: Tensor, image: Tensor, size: Tensor, count: Tensor, some: slice
+) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:
+    """Row numbers (k, P, Q, G, G, 2, 2), weights along y and x and their slopes, which broadcast to it, and samples a bin."""
+    H, W = features.shape[2:]
+    y_cell, wy, dy = _axis(start[some, 0], size[some, 0], count[some, 0], H)
+    x_cell, wx, dx = _axis(start[some, 1], size[some, 1], count[some, 1], W)
+    y_cell, wy, dy = (t[:, :, :, :, None, :, None] for t in (y_cell, wy, dy))
+    x_cell, wx, dx = (t[:, :, :, None, :, None, :] for t in (x_cell, wx, dx))
+    index = ((image[some] * H)[:, None, None, None, None, None, None] + y_cell) * W + x_cell
+    points = count[some].prod(1).clamp(min=1)[:, None, None, None, None, None, None]
+    return index, (wy, wx), (dy, dx), points

@@ -1,4 +1,4 @@
-"""The deformable convolution as an operator of PyTorch's own: ``torch.ops.cvcore.deform_conv2d``, with its gradients.
+"""The deformable operators as PyTorch's own: ``torch.ops.cvcore.deform_conv2d`` and ``deform_roi_pool``, with their gradients.
 
 torch.compile, torch.export and fake tensors see one node each way.
 """
@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvcore.ops.deform_conv import conv, on_device
+from cvcore.ops.deform_conv import conv, on_device, roi_pool
 from cvcore.ops.deform_conv.sizes import geometry, wide
+from cvcore.ops.roi.regions import bins_of, check_shapes
 from cvcore.ops.threads import has_loops
 
 
@@ -99,3 +100,75 @@ def _back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 _deform_conv2d.register_autograd(_back, setup_context=_keep)
+
+
+@torch.library.custom_op("cvcore::deform_roi_pool", mutates_args=())
+def _deform_roi_pool(
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor | None,
+    output_size: Sequence[int],
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = 0,
+    gamma: float = 0.1,
+) -> Tensor:
+    with torch.no_grad():
+        return roi_pool.deform_roi_pool_trace(
+            input, rois, offset, output_size, spatial_scale, sampling_ratio, gamma
+        ).out
+
+
+@torch.library.custom_op("cvcore::deform_roi_pool_backward", mutates_args=())
+def _deform_roi_pool_backward(
+    grad: Tensor,
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor | None,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> tuple[Tensor, Tensor]:
+    """Of input and offset; the latter (0,) without one."""
+    of_input, of_offset = roi_pool.gradients(grad, input, rois, offset, spatial_scale, sampling_ratio, gamma)
+    return of_input, grad.new_empty(0) if of_offset is None else of_offset
+
+
+@_deform_roi_pool.register_fake
+def _(
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor | None,
+    output_size: Sequence[int],
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = 0,
+    gamma: float = 0.1,
+) -> Tensor:
+    check_shapes(input, rois)
+    return input.new_empty((rois.shape[0], input.shape[1], *bins_of(output_size)))
+
+
+@_deform_roi_pool_backward.register_fake
+def _(
+    grad: Tensor,
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor | None,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> tuple[Tensor, Tensor]:
+    return input.new_empty(input.shape), grad.new_empty(0) if offset is None else offset.new_empty(offset.shape)
+
+
+def _keep_pool(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    input, rois, offset, _, *ctx.how = inputs
+    ctx.save_for_backward(input, rois, offset)
+
+
+def _back_pool(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    offset = ctx.saved_tensors[2]
+    of_input, of_offset = torch.ops.cvcore.deform_roi_pool_backward(grad, *ctx.saved_tensors, *ctx.how)
+    return of_input, None, None if offset is None else of_offset, None, None, None, None
+
+
+_deform_roi_pool.register_autograd(_back_pool, setup_context=_keep_pool)
