@@ -65,10 +65,12 @@ def open_window(wanted: argparse.Namespace) -> int:
     from cvcore.assets import asset
     from explorer.settings.diagnostics import start_log
     from explorer.settings.session import OpenPanel, load_settings
+    from explorer.widgets.numbers import use_points
     from explorer.widgets.theme import load_fonts
 
     start_log(wanted.verbose)
     app = QApplication(["cv-explorer"])
+    use_points()
     app.setApplicationName("cv-explorer")
     app.setApplicationDisplayName("CV Explorer")
     app.setDesktopFileName("cv-explorer")

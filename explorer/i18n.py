@@ -7,8 +7,10 @@ panel; ``tr`` finds a word in whichever it is. They are read as they are, so tha
 No Qt here: panels, sources and the headless export speak through ``tr`` as well.
 """
 
+import math
 import re
 import threading
+import unicodedata
 from functools import cache
 from gettext import c2py
 from pathlib import Path
@@ -139,6 +141,69 @@ def said(error: BaseException) -> str:
     if sentences := getattr(error, "sentences", None):
         return " ".join(tr(text, **values) if values else tr(text) for text, values in sentences)
     return str(error).strip() or type(error).__name__
+
+
+# -- numbers as people everywhere type them
+
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("−﹣－‐‑–", "-"),
+        **dict.fromkeys("﹢＋", "+"),
+        **dict.fromkeys(",，﹐٫．。", "."),
+        **dict.fromkeys("\u200e\u200f\u061c\u202a\u202c", ""),  # they turn the direction of writing and are not seen
+    }
+)
+_BREAKS = str.maketrans("，﹐；﹔、؛،\u3000", ",,;;;;; ")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+
+
+def typed_number(text: str) -> float:
+    """``0.25`` and ``0,25`` are a quarter, in the digits of any script. There is nothing between thousands.
+
+    Raises:
+        ValueError: it is no number, not a finite one, or has two signs that may be the decimal one.
+    """
+    plain = _plain_digits(text)
+    value = float(plain) if _NUMBER.fullmatch(plain) else math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no number")
+    return value
+
+
+def typed_whole(text: str) -> int:
+    """A whole number, in the digits of any script.
+
+    Raises:
+        ValueError: it is none, or has a decimal sign, which may be meant to stand between thousands.
+    """
+    plain = _plain_digits(text)
+    if not _WHOLE.fullmatch(plain):
+        raise ValueError(f"{text!r} is no whole number")
+    return int(plain)
+
+
+def typed_numbers(text: str) -> list[float]:
+    """Several numbers: ``0.5, 0.4``, ``0,5; 0,4``, ``0,5 0,4``, ``0.5,0.4`` or ``1,2,3``. ``0,5`` alone is a half.
+
+    Between numbers stands a semicolon, a space, or a comma. A comma with nothing but digits around it is the decimal sign where
+    points cannot be: among numbers that are set apart otherwise, and where there is only one.
+
+    Raises:
+        ValueError: there is none, or one of them is no number.
+    """
+    parts = [part for part in re.split(r"\s*;\s*|,?\s+", text.translate(_BREAKS).strip()) if part]
+    if len(parts) == 1 and (parts[0].count(",") > 1 or "." in parts[0]):
+        parts = parts[0].split(",")
+    if not parts:
+        raise ValueError("there is no number")
+    return [typed_number(part) for part in parts]
+
+
+def _plain_digits(text: str) -> str:
+    """ASCII digits, ``-`` and ``.``."""
+    digits = (str(unicodedata.decimal(letter, letter)) for letter in text.translate(_SIGNS).strip())
+    return "".join(digits)
 
 
 def explanation(name: str, folder: Path | None = None, language: str = "") -> str:

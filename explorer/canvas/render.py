@@ -31,6 +31,7 @@ from explorer.canvas.numbers import titled
 from explorer.canvas.pane import PaneWidget
 from explorer.canvas.table import TableView, cell_text, numeric
 from explorer.figure import Figure
+from explorer.widgets.numbers import use_points
 from explorer.widgets.theme import Theme, apply_theme, load_fonts
 
 _application: list[QApplication] = []
@@ -180,6 +181,7 @@ def hidden_canvas(figure: Figure, size: tuple[int, int], theme: Theme) -> Iterat
     if QApplication.instance() is None:
         qInstallMessageHandler(_say)
         _application.append(QApplication(["cv-explorer"]))
+        use_points()
         load_fonts(_application[0])
     if _application:
         apply_theme(_application[0], theme)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer.i18n import tr
+from explorer.i18n import tr, typed_numbers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def settings_of(wanted: argparse.Namespace) -> list[str]:
 
 def _three(text: str) -> Sequence[float]:
     try:
-        parts = tuple(float(part) for part in text.split(","))
+        parts = tuple(typed_numbers(text))
     except ValueError:
         parts = ()
     if len(parts) not in (1, 3):

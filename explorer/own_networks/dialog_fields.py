@@ -13,16 +13,16 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSpinBox,
     QToolButton,
     QWidget,
 )
 
 from cvcore.foreign import ModelError, builders
-from explorer.i18n import tr
+from explorer.i18n import tr, typed_numbers
 from explorer.own_networks.known import LARGEST, SMALLEST, OwnModel
 from explorer.own_networks.trial import PRESETS, preset_of
 from explorer.widgets.icons import icon
+from explorer.widgets.numbers import WholeBox
 from explorer.widgets.theme import Theme
 
 NETWORKS = "*.py *.pt2 *.onnx"
@@ -100,11 +100,10 @@ class Fields(QWidget):
         self.weights = FileRow("model_weights", WEIGHTS, tr("Weights"), theme)
         self.labels = FileRow("model_labels", TEXTS, tr("Class names"), theme)
         self.labels.line.setPlaceholderText(tr("one a line, if the network tells classes apart"))
-        self.side = QSpinBox()
+        self.side = WholeBox()
         self.side.setObjectName("model_size")
         self.side.setRange(SMALLEST, LARGEST)
         self.side.setSuffix(" px")
-        self.side.setKeyboardTracking(False)
         self.only = QLabel()
         self.colour = QComboBox()
         self.colour.setObjectName("model_colour")
@@ -246,8 +245,5 @@ def _words(values: Sequence[float]) -> str:
 
 
 def _three(text: str) -> tuple[float, float, float]:
-    parts = [float(part) for part in text.replace("−", "-").replace("，", ",").split(",")]
-    if len(parts) == 1:
-        parts *= 3
-    first, second, third = parts
+    first, second, third = numbers * 3 if len(numbers := typed_numbers(text)) == 1 else numbers
     return first, second, third

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, get_args
 
 from cvcore.sentence import SentenceError
-from explorer.i18n import LANGUAGES, said, set_language, tr
+from explorer.i18n import LANGUAGES, said, set_language, tr, typed_number, typed_whole
 from explorer.own_networks import command as model_command
 from explorer.panel import Frame, Panel, Precision, Task, knobs
 
@@ -219,12 +219,12 @@ def parse_value(text: str, default: Any) -> Any:
             raise ValueError(tr("true or false is wanted"))
         return text.lower() in ("true", "1", "yes", "on")
     if isinstance(default, int | float):
-        return type(default)(text)
+        return typed_whole(text) if isinstance(default, int) else typed_number(text)
     if isinstance(default, str):
         return text
     if text.lower() == "none":
         return None
-    return tuple(float(part) if "." in part else int(part) for part in text.split(","))
+    return tuple(typed_number(part) if "." in part else typed_whole(part) for part in text.split(","))
 
 
 def _kinds(text: str) -> tuple[str, ...]:

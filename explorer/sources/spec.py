@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from explorer.i18n import tr
+from explorer.i18n import tr, typed_number
 from explorer.sources.base import SourceError
 
 
@@ -23,8 +23,8 @@ def parse_flag(text: str) -> bool:
 
 
 OPTIONS: dict[str, dict[str, Callable[[str], Any]]] = {
-    "camera": {"size": parse_size, "fps": float, "mirror": parse_flag, "rotate": int},
-    "moving": {"size": parse_size, "fps": float},
+    "camera": {"size": parse_size, "fps": typed_number, "mirror": parse_flag, "rotate": int},
+    "moving": {"size": parse_size, "fps": typed_number},
 }
 
 

@@ -8,7 +8,6 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -16,7 +15,6 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QSlider,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -25,6 +23,7 @@ from PySide6.QtWidgets import (
 from explorer.i18n import tr
 from explorer.panel import Knob, Result, knobs
 from explorer.widgets.icons import icon
+from explorer.widgets.numbers import DecimalBox, WholeBox
 from explorer.widgets.tree import Tree
 
 TICKS = 1000
@@ -173,14 +172,13 @@ class NumberControl(Control):
         self._low = knob.low
         self._high = knob.high if isinstance(knob.high, int | float) else None
         self._dynamic = knob.high if callable(knob.high) else None
-        self._box: QSpinBox | QDoubleSpinBox
+        self._box: WholeBox | DecimalBox
         if self._whole:
-            self._box = QSpinBox()
+            self._box = WholeBox()
             self._box.setSingleStep(int(knob.step or 1))
         else:
-            self._box = QDoubleSpinBox()
+            self._box = DecimalBox()
             self._box.setDecimals(3)
-        self._box.setKeyboardTracking(False)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._slider.setAccessibleName(label_of(name, knob))
@@ -215,7 +213,7 @@ class NumberControl(Control):
         low = self._low if self._low is not None else -1_000_000
         high = self._high if self._high is not None else 1_000_000
         self._slider.setVisible(self._low is not None and self._high is not None)
-        if isinstance(self._box, QSpinBox):
+        if isinstance(self._box, WholeBox):
             self._box.setRange(int(low), max(int(low), int(high)))
         else:
             self._box.setRange(low, max(low, high))
@@ -252,7 +250,7 @@ class NumberControl(Control):
 
     def _from_slider(self, ticks: int) -> None:
         value = self._from_ticks(ticks)
-        if isinstance(self._box, QSpinBox):
+        if isinstance(self._box, WholeBox):
             self._box.setValue(int(value))
         else:
             self._box.setValue(value)
@@ -264,7 +262,7 @@ class NumberControl(Control):
 
     def _show(self, value: float) -> None:
         self._wanted = value
-        if isinstance(self._box, QSpinBox):
+        if isinstance(self._box, WholeBox):
             self._box.setValue(int(value))
         else:
             self._box.setValue(float(value))

@@ -107,6 +107,9 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(
 def test_values_follow_the_type_of_the_default() -> None:
     assert parse_value("3", 1) == 3
     assert parse_value("3", 1.0) == 3.0
+    assert parse_value("0,25", 1.0) == parse_value("٠٫٢٥", 1.0) == 0.25
+    with pytest.raises(ValueError, match="1,000"):
+        parse_value("1,000", 1)
     assert parse_value("off", True) is False
     assert parse_value("3,4", None) == (3, 4)
     assert parse_value("1.5,4", (0.0, 0.0)) == (1.5, 4)
