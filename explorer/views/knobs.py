@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from explorer.i18n import language, tr
+from explorer.i18n import language
 from explorer.panel import Result, knob
 from explorer.views import networks
 from explorer.views.classes import MOST_LIKELY, sorted_classes
@@ -88,9 +88,3 @@ def place_knob(help: str = "") -> Any:
 def opacity_knob(label: str = "Opacity of the maps on the picture", *, default: float = 0.65, when: When = None) -> Any:
     """A field of View."""
     return knob(default, 0.0, 1.0, label=label, when=when)
-
-
-def check_size(size: int) -> None:
-    """Raises ValueError, with a sentence for the screen, for a size out of range."""
-    if not LEAST <= size <= MOST:
-        raise ValueError(tr("The input size is 32 to 1024 pixels."))
