@@ -14,10 +14,10 @@ The ablations of the paper are options: one pooling in place of two (table 1), c
 of 3 or 7 (table 2), the order of the two (table 3).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, assert_never
 
 import torch
@@ -169,6 +169,14 @@ class CBAMTrace:
         return CBAMTrace(self.x[:0].clone(), channel, spatial, self.out[:0].clone(), self.order)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ChannelLearnt:
+    """What the MLP's last layer has learnt for one channel, for its formulas: (hidden,) weights and a bias."""
+
+    weights: Tensor
+    bias: float
+
+
 class ChannelAttention(nn.Module):
     """Weighs each channel by one number, section 3.1, equation 2.
 
@@ -214,12 +222,10 @@ class ChannelAttention(nn.Module):
                 weight[:, channel] *= factor
         return ChannelTrace(pooled, hidden, branches, logits, gate, weight, x * weight[:, :, None, None])
 
-
-class ChannelPool(nn.Module):
-    """The maximum and the mean over the channels, in the order of the authors' code."""
-
-    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, 2, H, W)
-        return torch.cat((x.amax(1, keepdim=True), x.mean(1, keepdim=True)), 1)
+    @torch.no_grad()
+    def learnt(self, channel: int) -> ChannelLearnt:
+        weights, bias = self.mlp[3].parameters()
+        return ChannelLearnt(weights[channel], bias[channel].item())
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +239,28 @@ class NormNumbers:
     epsilon: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpatialLearnt:
+    """What spatial attention has learnt, for its formulas.
+
+    Args:
+        kernel: (maps, k, k), of each pooled map.
+        parts: (N, maps, H, W), what each pooled map adds to the convolution.
+        norm: of the sum of the parts.
+    """
+
+    kernel: Tensor
+    parts: Tensor
+    norm: NormNumbers
+
+
+class ChannelPool(nn.Module):
+    """The maximum and the mean over the channels, in the order of the authors' code."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, 2, H, W)
+        return torch.cat((x.amax(1, keepdim=True), x.mean(1, keepdim=True)), 1)
+
+
 class ConvNorm(nn.Module):
     """Convolution to one channel without bias, then batch norm (with the authors' momentum)."""
 
@@ -244,17 +272,6 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (N, channels, H, W) -> (N, 1, H, W)
         out: Tensor = self.bn(self.conv(x))
         return out
-
-    def parts(self, x: Tensor) -> Tensor:  # (N, channels, H, W) -> (N, channels, H, W)
-        """What each channel adds to the convolution; their sum is its result."""
-        weight = self.conv.weight.transpose(0, 1)  # (channels, 1, k, k)
-        return nn.functional.conv2d(x, weight, padding=self.conv.padding, groups=len(weight))
-
-    def norm_numbers(self) -> NormNumbers:
-        bn = self.bn
-        assert bn.running_mean is not None
-        assert bn.running_var is not None
-        return NormNumbers(bn.weight.item(), bn.bias.item(), bn.running_mean.item(), bn.running_var.item(), bn.eps)
 
 
 class SpatialAttention(nn.Module):
@@ -282,6 +299,17 @@ class SpatialAttention(nn.Module):
         gate = torch.sigmoid(logits)  # Ms, equation 3
         weight = _switched(gate, switch.spatial)
         return SpatialTrace(pooled, convolved, logits, gate, weight, x * weight)
+
+    @torch.no_grad()
+    def learnt(self, pooled: Tensor) -> SpatialLearnt:
+        """On pooled maps (N, maps, H, W) as in :class:`SpatialTrace`."""
+        conv, bn = self.spatial.conv, self.spatial.bn
+        assert bn.running_mean is not None
+        assert bn.running_var is not None
+        kernels = conv.weight.transpose(0, 1)  # (maps, 1, k, k)
+        parts = nn.functional.conv2d(pooled, kernels, padding=conv.padding, groups=len(kernels))
+        gamma, beta, mean, variance = (t.item() for t in (bn.weight, bn.bias, bn.running_mean, bn.running_var))
+        return SpatialLearnt(conv.weight[0], parts, NormNumbers(gamma, beta, mean, variance, bn.eps))
 
 
 class CBAM(nn.Module):
@@ -322,7 +350,7 @@ class CBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H, W)
         watch = _watching.get()
-        return self.trace(x).out if watch is None else watch.run(self, x)
+        return self.trace(x).out if watch is None else watch(self, x)
 
     def trace(self, x: Tensor, switch: Switch = AS_TRAINED) -> CBAMTrace:
         """All steps of the block on a map (N, C, H, W)."""
@@ -356,63 +384,14 @@ class CBAM(nn.Module):
         return CBAMTrace(x, channel, spatial, out, self.order)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AttentionTrace:
-    """A network's pass with every CBAM block kept.
-
-    Args:
-        blocks: by the block's dotted name, in the order in which they ran; one that runs several times keeps its last call.
-        out: what the network gave.
-    """
-
-    blocks: Mapping[str, CBAMTrace]
-    out: Tensor
-
-
-def attention_blocks(model: nn.Module) -> dict[str, CBAM]:
-    """The CBAM blocks of a network, by dotted name, in the order in which they were built."""
-    return {name: module for name, module in model.named_modules() if isinstance(module, CBAM)}
-
-
-def trace_attention(model: nn.Module, x: Tensor, switches: Mapping[str, Switch] | None = None) -> AttentionTrace:
-    """Runs a network and keeps the trace of every CBAM block; other threads may use the network meanwhile.
-
-    Args:
-        x: the network's input.
-        switches: by block name, what is changed there in this pass.
-
-    Raises:
-        ValueError: a switch for a block that the network does not have, or for a channel that the block does not have.
-    """
-    blocks = attention_blocks(model)
-    switches = switches or {}
-    for name in switches.keys() - blocks.keys():
-        raise ValueError(f"the network has no attention block {name!r}; it has {', '.join(blocks) or 'none'}")
-    watch = _Watch({module: name for name, module in blocks.items()}, switches)
-    with _watched(watch):
-        out = model(x)
-    return AttentionTrace(watch.traces, out)
-
-
-@dataclass(slots=True)
-class _Watch:
-    names: Mapping[CBAM, str]
-    switches: Mapping[str, Switch]
-    traces: dict[str, CBAMTrace] = field(default_factory=dict)
-
-    def run(self, block: CBAM, x: Tensor) -> Tensor:
-        name = self.names[block]
-        self.traces[name] = block.trace(x, self.switches.get(name, AS_TRAINED))
-        return self.traces[name].out
-
-
 # A context variable belongs to one thread: nothing is set on the modules, and nothing is left behind.
-_watching: ContextVar[_Watch | None] = ContextVar("cbam_watch", default=None)
+_watching: ContextVar[Callable[[CBAM, Tensor], Tensor] | None] = ContextVar("cbam_watch", default=None)
 
 
 @contextmanager
-def _watched(watch: _Watch) -> Iterator[None]:
-    token = _watching.set(watch)
+def watched(run: Callable[[CBAM, Tensor], Tensor]) -> Iterator[None]:
+    """What ``run(block, x)`` gives stands for every block's forward pass in this thread; other threads see nothing of it."""
+    token = _watching.set(run)
     try:
         yield
     finally:

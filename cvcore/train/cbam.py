@@ -41,7 +41,7 @@ from tqdm import tqdm
 
 from cvcore import zoo
 from cvcore.models.mobilenet import GATE_START, MobileNetV2, MobileNetV2CBAM, mobilenet_v2, mobilenet_v2_cbam
-from cvcore.nn.cbam_ablation import FILE as ABLATION_FILE
+from cvcore.nn.cbam_network import FILE as ABLATION_FILE
 from cvcore.train.tiny_imagenet import (
     MEAN,
     STD,

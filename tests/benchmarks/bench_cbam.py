@@ -15,7 +15,7 @@ import torch
 from bench import Row, table
 from bench_live import MOVING, ROOT, Live
 
-from cvcore.nn.cbam import trace_attention
+from cvcore.nn.cbam_network import trace_attention
 from cvcore.zoo import load
 
 ROUNDS = 150

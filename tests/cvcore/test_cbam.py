@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from cvcore.models.cbam_resnet import cbam_resnet18, cbam_resnet50, from_authors
 from cvcore.models.mobilenet import mobilenet_v2, mobilenet_v2_cbam
-from cvcore.nn.cbam import CBAM, ChannelAttention, SpatialAttention, Switch, attention_blocks, trace_attention
+from cvcore.nn.cbam import CBAM, ChannelAttention, SpatialAttention, Switch
+from cvcore.nn.cbam_network import attention_blocks, trace_attention
 from tests.cvcore.golden_fill import fill
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -180,10 +181,9 @@ def test_without_maps_only_the_shape_of_large_maps_stays() -> None:
 def test_the_convolution_and_its_norm_come_apart(options: dict[str, object]) -> None:
     block = fill(CBAM(6, 2, **options)).eval()  # type: ignore[arg-type]
     trace = block.trace(torch.randn(1, 6, 5, 4)).spatial
-    layer = block.SpatialGate.spatial
-    parts = layer.parts(trace.pooled)
-    torch.testing.assert_close(parts.sum(1, keepdim=True), trace.convolved)
-    kernel, reach = layer.conv.weight[0], layer.conv.kernel_size[0] // 2
+    learnt = block.SpatialGate.learnt(trace.pooled)
+    torch.testing.assert_close(learnt.parts.sum(1, keepdim=True), trace.convolved)
+    kernel, reach = learnt.kernel, learnt.kernel.shape[-1] // 2
     for m, i, j in ((0, 0, 0), (len(kernel) - 1, 4, 1)):
         wanted = sum(
             float(kernel[m, di + reach, dj + reach] * trace.pooled[0, m, i + di, j + dj])
@@ -191,11 +191,20 @@ def test_the_convolution_and_its_norm_come_apart(options: dict[str, object]) -> 
             for dj in range(-reach, reach + 1)
             if 0 <= i + di < 5 and 0 <= j + dj < 4
         )
-        assert float(parts[0, m, i, j]) == pytest.approx(wanted, rel=1e-4, abs=1e-5)
-    n = layer.norm_numbers()
+        assert float(learnt.parts[0, m, i, j]) == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+    n = learnt.norm
     torch.testing.assert_close(
         n.gamma * (trace.convolved - n.mean) / math.sqrt(n.variance + n.epsilon) + n.beta, trace.logits
     )
+
+
+@torch.no_grad()
+def test_the_last_layer_of_the_mlp_makes_a_channels_branch() -> None:
+    block = fill(CBAM(6, 2)).eval()
+    trace = block.trace(torch.randn(1, 6, 5, 4)).channel
+    learnt = block.ChannelGate.learnt(4)
+    for pool, hidden in trace.hidden.items():
+        torch.testing.assert_close(learnt.weights @ hidden[0] + learnt.bias, trace.branches[pool][0, 4])
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from cvcore import zoo
 from cvcore.assets import asset
 from cvcore.attribution import grad_cam
 from cvcore.models.mobilenet import MobileNetV2CBAM, mobilenet_v2_cbam
-from cvcore.nn import cbam_ablation
+from cvcore.nn import cbam_network
 from cvcore.nn.cbam import CBAM, CBAMTrace, ChannelTrace, SpatialTrace
-from cvcore.nn.cbam_ablation import AVERAGE_ONLY, CHANGES, PARALLEL
+from cvcore.nn.cbam_network import AVERAGE_ONLY, CHANGES, PARALLEL
 from explorer.engine.compute import Computer
 from explorer.figure import Bars, Boxes, Curve, Figure, Heatmap, Lit, Pane, Points, Spot, Table, Text, Tiles
 from explorer.i18n import explanation, set_language
@@ -637,11 +637,11 @@ RUNS = [
 
 
 def test_the_ablation_says_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cbam_ablation, "asset", lambda *parts: tmp_path / parts[-1])
+    monkeypatch.setattr(cbam_network, "asset", lambda *parts: tmp_path / parts[-1])
     result = run(replace(USUAL, show=ABLATION))
     assert "not been measured" in mark(draw(result, View()), "ablation", Text).text
     found = {"epochs": 2, "size": 128, "pictures": 2500, "rows": RUNS}
-    (tmp_path / cbam_ablation.FILE).write_text(json.dumps(found), "utf-8")
+    (tmp_path / cbam_network.FILE).write_text(json.dumps(found), "utf-8")
     figure = draw(result, View())
     rows = mark(figure, "ablation", Table).rows
     assert rows[1][:3] == ("both (CBAM)", 65.0, 85.0)

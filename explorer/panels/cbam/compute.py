@@ -7,19 +7,19 @@ from typing import cast, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from cvcore.nn.cbam import (
-    CBAM,
+from cvcore.nn.cbam import CBAMTrace, ChannelLearnt, Gate, SpatialLearnt
+from cvcore.nn.cbam_network import (
+    AVERAGE_ONLY,
+    CHANGES,
     AttentionTrace,
-    CBAMTrace,
-    Gate,
-    NormNumbers,
-    Switch,
+    Switched,
+    Variant,
     attention_blocks,
+    switches_of,
     trace_attention,
+    variants,
 )
-from cvcore.nn.cbam_ablation import AVERAGE_ONLY, CHANGES, Switched, Variant, variants
 from explorer.i18n import tr
 from explorer.panel import Context, Frame, check, knob
 from explorer.views import networks
@@ -110,20 +110,6 @@ class Params:
     def __post_init__(self) -> None:
         check(self)
 
-    def switches(self, blocks: Mapping[str, CBAM], chosen: str) -> dict[str, Switch]:
-        """By block, what is changed."""
-        made: dict[str, Switch] = {}
-        channel, spatial = cast(Gate, self.channel_attention), cast(Gate, self.spatial_attention)
-        for name, block in blocks.items():
-            here = self.where == EVERYWHERE or name == chosen
-            gains: tuple[tuple[int, float], ...] = ()
-            if name == chosen and self.gain != 1 and block.ChannelGate is not None:
-                gains = ((min(self.channel, block.ChannelGate.channels - 1), self.gain),)
-            switch = Switch(channel if here else "on", spatial if here else "on", gains)
-            if switch != Switch():
-                made[name] = switch
-        return made
-
 
 @dataclass(frozen=True)
 class View:
@@ -162,28 +148,6 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MLP:
-    """What the shared MLP's last layer has learnt for the chosen channel: (hidden,) weights and a bias."""
-
-    weights: Tensor
-    bias: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Convolution:
-    """What spatial attention has learnt.
-
-    Args:
-        kernel: (maps, k, k)
-        parts: (1, maps, h, w), what each pooled map adds to the convolution.
-    """
-
-    kernel: Tensor
-    parts: Tensor
-    norm: NormNumbers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Trace:
     """What was computed.
 
@@ -211,8 +175,8 @@ class Trace:
     unchanged: Array | None
     switched: bool
     strongest: NDArray[np.intp]
-    mlp: MLP | None
-    convolution: Convolution | None
+    mlp: ChannelLearnt | None
+    convolution: SpatialLearnt | None
     kernel: int
     cam: Cam | None
     ways: tuple[Variant, ...]
@@ -237,7 +201,13 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
     if not modules:
         raise ValueError(tr("The network {name} has no attention blocks.", name=params.network))
     name = params.block if params.block in modules else tuple(modules)[(2 * len(modules) - 1) // 3]
-    switches = params.switches(modules, name)
+    switches = switches_of(
+        modules,
+        cast(Gate, params.channel_attention),
+        cast(Gate, params.spatial_attention),
+        modules if params.where == EVERYWHERE else (name,),
+        {name: (params.channel, params.gain)},
+    )
 
     def plain() -> AttentionTrace:
         return seen.run("cbam", trace_attention)
@@ -254,7 +224,11 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
         under = context.once(("cbam ground", len(modules)), lambda: ground(picture, grey, len(modules)))
         block, module = traced.blocks[name], modules[name]
         channel = min(params.channel, block.x.shape[1] - 1)
-        mlp, convolution = learnt(block, module, channel) if params.show == STEPS else (None, None)
+        mlp = convolution = None
+        if params.show == STEPS and module.ChannelGate is not None:
+            mlp = module.ChannelGate.learnt(channel)
+        if params.show == STEPS and module.SpatialGate is not None and block.spatial is not None:
+            convolution = module.SpatialGate.learnt(block.spatial.pooled)
         whole = params.show in (BLOCK, STEPS)
         strength = block.x[0].abs().mean((1, 2)) if whole else torch.empty(0)
         blocks = {one: b if whole and one == name else b.without_maps() for one, b in traced.blocks.items()}
@@ -275,16 +249,3 @@ def compute(frame: Frame, params: Params, context: Context) -> Trace:
         strength.argsort(descending=True, stable=True).cpu().numpy(), mlp, convolution,
         0 if module.SpatialGate is None else module.SpatialGate.spatial.conv.kernel_size[0], cam, ways, picture, grey, under,
     )  # fmt: skip
-
-
-@torch.no_grad()
-def learnt(block: CBAMTrace, module: CBAM, channel: int) -> tuple[MLP | None, Convolution | None]:
-    """What the formulas of a block need of its parameters."""
-    mlp = convolution = None
-    if module.ChannelGate is not None:
-        weights, bias = module.ChannelGate.mlp[3].parameters()
-        mlp = MLP(weights[channel], bias[channel].item())
-    if module.SpatialGate is not None and block.spatial is not None:
-        layer = module.SpatialGate.spatial
-        convolution = Convolution(layer.conv.weight[0], layer.parts(block.spatial.pooled), layer.norm_numbers())
-    return mlp, convolution

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from cvcore.nn.cbam import ChannelTrace, SpatialTrace
+from cvcore.nn.cbam import ChannelLearnt, ChannelTrace, SpatialLearnt, SpatialTrace
 from explorer.figure import Axis, Column, Curve, Heatmap, Layout, Note, Pane, Points, Row
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.cbam.compute import MLP, Array, Convolution, Params, Trace, View
+from explorer.panels.cbam.compute import Array, Params, Trace, View
 from explorer.panels.cbam.views import Shown, numbers
 from explorer.views.items import Items
 from explorer.views.positions import CHOSEN
@@ -44,7 +44,7 @@ def steps_of(s: Shown) -> Iterator[Step]:
         yield from part
 
 
-def channel_steps(s: Shown, made: ChannelTrace, mlp: MLP) -> Iterator[Step]:
+def channel_steps(s: Shown, made: ChannelTrace, mlp: ChannelLearnt) -> Iterator[Step]:
     """What is asked for: equation 2."""
     c, count = s.channel, made.gate.shape[1]
     values = numbers(s.block.channel_source)[c]
@@ -127,35 +127,31 @@ def channel_steps(s: Shown, made: ChannelTrace, mlp: MLP) -> Iterator[Step]:
     )
 
 
-def spatial_steps(s: Shown, made: SpatialTrace, learnt: Convolution) -> Iterator[Step]:
+def spatial_steps(s: Shown, made: SpatialTrace, learnt: SpatialLearnt) -> Iterator[Step]:
     """Where it is looked for: equation 3."""
     r, k, size = s.row, s.column, shape(*made.gate.shape[2:])
     incoming = s.block.spatial_source[0, :, r, k].float().numpy()
     best, count = int(incoming.argmax()), len(incoming)
     pooled = [num(value) for value in made.pooled[0, :, r, k]]
+    why = tr("A learnt 1 × 1 convolution makes one map of all channels.")
+    formula, short = "", f"1 × 1 conv {size}"
     if len(pooled) == 2:
-        yield Step(
-            "maximum and mean over the channels",
-            tr(
-                "Now the channels are pooled, at every position: the largest one, and the mean of all. Two maps say where anything is."
-            ),
-            f"{s.size} → 2 × {size}",
-            lambda: (
-                f"max[{r}, {k}] = F′[{best}, {r}, {k}] = {pooled[0]}        "
-                f"mean[{r}, {k}] = {num(incoming.sum())} / {count} = {pooled[1]}"
-            ),
-            lambda: Row(tuple(s.pooled_maps(made))),
-            f"max, mean 2 × {size}",
+        why = tr(
+            "Now the channels are pooled, at every position: the largest one, and the mean of all. Two maps say where anything is."
         )
-    else:
-        yield Step(
-            "maximum and mean over the channels",
-            tr("A learnt 1 × 1 convolution makes one map of all channels."),
-            f"{s.size} → 1 × {size}",
-            lambda: (),
-            lambda: Row(tuple(s.pooled_maps(made))),
-            f"1 × 1 conv {size}",
+        formula = (
+            f"max[{r}, {k}] = F′[{best}, {r}, {k}] = {pooled[0]}        "
+            f"mean[{r}, {k}] = {num(incoming.sum())} / {count} = {pooled[1]}"
         )
+        short = f"max, mean 2 × {size}"
+    yield Step(
+        "maximum and mean over the channels",
+        why,
+        f"{s.size} → {len(pooled)} × {size}",
+        lambda: formula,
+        lambda: Row(tuple(s.pooled_maps(made))),
+        short,
+    )
     kernel, norm = learnt.kernel.float().numpy(), learnt.norm
     side, products = kernel.shape[-1], kernel.size
     parts = " + ".join(par(float(part)) for part in learnt.parts[0, :, r, k])

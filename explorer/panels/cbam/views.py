@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from cvcore.nn.cbam import ChannelTrace, SpatialTrace
-from cvcore.nn.cbam_ablation import (
+from cvcore.nn.cbam_network import (
     AVERAGE_ONLY,
     BOTH_POOLS,
     CONV_POOL,

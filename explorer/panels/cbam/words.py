@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any
 
 from cvcore.nn.cbam import CBAMTrace
-from cvcore.nn.cbam_ablation import Ablation, measured
+from cvcore.nn.cbam_network import Ablation, measured
 from explorer import pointing
 from explorer.figure import At, Note
 from explorer.i18n import tr
@@ -131,28 +131,19 @@ def explain(result: Result[Trace, Params], view: View) -> dict[str, object]:
     if (channel := block.channel) is not None:
         names = {"avg": "average", "max": "maximum"}
         for pool, pooled in channel.pooled.items():
-            found[names[pool]] = float(pooled[0, c])
-            found[f"from_{names[pool]}"] = float(channel.branches[pool][0, c])
+            found |= {names[pool]: float(pooled[0, c]), f"from_{names[pool]}": float(channel.branches[pool][0, c])}
         hidden = next(iter(channel.hidden.values())).shape[1]
-        found |= {
-            "hidden": hidden,
-            "weights": 2 * count * hidden,
-            "full": 2 * count**2,
-            "logit": float(channel.logits[0, c]),
-            "gate": float(channel.gate[0, c]),
-            "least": float(channel.gate.min()),
-            "most": float(channel.gate.max()),
-        }
+        found |= {"hidden": hidden, "weights": 2 * count * hidden, "full": 2 * count**2}
+        found |= {"logit": float(channel.logits[0, c]), "gate": float(channel.gate[0, c])}
+        found |= {"least": float(channel.gate.min()), "most": float(channel.gate.max())}
     if (spatial := block.spatial) is not None:
+        here = spatial.pooled[0, :, row, column]
+        found |= {"map_maximum": float(here[0]), "map_mean": float(here[-1]), "kernel": trace.kernel}
         found |= {
-            "map_maximum": float(spatial.pooled[0, 0, row, column]),
-            "map_mean": float(spatial.pooled[0, -1, row, column]),
             "map_logit": float(spatial.logits[0, 0, row, column]),
             "map_gate": float(spatial.gate[0, 0, row, column]),
-            "map_least": float(spatial.gate.min()),
-            "map_most": float(spatial.gate.max()),
-            "kernel": trace.kernel,
         }
+        found |= {"map_least": float(spatial.gate.min()), "map_most": float(spatial.gate.max())}
     return found
 
 

@@ -1,12 +1,13 @@
-"""The ablations of the CBAM paper: switched, worked out on a trained block, and measured with networks that were trained alike.
+"""Networks with CBAM blocks: watched, switched, a block changed, and what the paper's ablations come to.
 
-:func:`variants` changes one block of a trained network and leaves all else: it shows what the block would compute, not how good a network
-trained that way would be. For that there are the errors of the paper (:data:`IN_PAPER`) and the four networks of
-``python -m cvcore.train.cbam --ablation`` (:func:`measured`).
+:func:`trace_attention` runs a network and keeps every block's trace, with switches set or not. :func:`variants` changes one block of a
+trained network and leaves all else: it shows what the block would compute, not how good a network trained that way would be. For that there
+are the errors of the paper (:data:`IN_PAPER`) and four networks trained alike by ``python -m cvcore.train.cbam --ablation``
+(:func:`measured`).
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
@@ -17,15 +18,17 @@ from torch import Tensor, nn
 
 from cvcore.assets import asset
 from cvcore.nn.cbam import (
-    AttentionTrace,
+    AS_TRAINED,
+    CBAM,
+    CBAMTrace,
     ChannelAttention,
     ChannelPool,
+    Gate,
     Order,
     Pooling,
     SpatialAttention,
     Switch,
-    attention_blocks,
-    trace_attention,
+    watched,
 )
 from cvcore.record import replay
 
@@ -62,6 +65,78 @@ BOTH_POOLS, NO_ATTENTION, CONV_POOL = 22.80, 24.56, 22.90
 
 FILE = "mobilenet_v2_cbam.ablation.json"
 """In ``assets/weights``: what the four networks were measured to be."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionTrace:
+    """A network's pass with every CBAM block kept.
+
+    Args:
+        blocks: by the block's dotted name, in the order in which they ran; one that runs several times keeps its last call.
+        out: what the network gave.
+    """
+
+    blocks: Mapping[str, CBAMTrace]
+    out: Tensor
+
+
+def attention_blocks(model: nn.Module) -> dict[str, CBAM]:
+    """The CBAM blocks of a network, by dotted name, in the order in which they were built."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, CBAM)}
+
+
+def trace_attention(model: nn.Module, x: Tensor, switches: Mapping[str, Switch] | None = None) -> AttentionTrace:
+    """Runs a network and keeps the trace of every CBAM block; other threads may use the network meanwhile.
+
+    Args:
+        x: the network's input.
+        switches: by block name, what is changed there in this pass.
+
+    Raises:
+        ValueError: a switch for a block that the network does not have, or for a channel that the block does not have.
+    """
+    blocks = attention_blocks(model)
+    switches = switches or {}
+    for name in switches.keys() - blocks.keys():
+        raise ValueError(f"the network has no attention block {name!r}; it has {', '.join(blocks) or 'none'}")
+    names = {module: name for name, module in blocks.items()}
+    traces: dict[str, CBAMTrace] = {}
+
+    def run(block: CBAM, x: Tensor) -> Tensor:
+        name = names[block]
+        traces[name] = block.trace(x, switches.get(name, AS_TRAINED))
+        return traces[name].out
+
+    with watched(run):
+        out = model(x)
+    return AttentionTrace(traces, out)
+
+
+def switches_of(
+    blocks: Mapping[str, CBAM],
+    channel: Gate,
+    spatial: Gate,
+    where: Container[str],
+    gains: Mapping[str, tuple[int, float]] | None = None,
+) -> dict[str, Switch]:
+    """What is changed in which block, by its name; blocks that stay as they are are left out.
+
+    Args:
+        blocks: see :func:`attention_blocks`.
+        channel, spatial: what is done to the gates of the blocks named in ``where``.
+        gains: by block, a channel and what its weight is multiplied with; a number beyond the last channel is the last one. Where a block
+            has no channel attention there is no weight.
+    """
+    made: dict[str, Switch] = {}
+    for name, block in blocks.items():
+        number, gain = (gains or {}).get(name, (0, 1.0))
+        weighed = gain != 1 and block.ChannelGate is not None
+        last = 0 if block.ChannelGate is None else block.ChannelGate.channels - 1
+        both = (channel, spatial) if name in where else ("on", "on")
+        switch = Switch(*both, ((min(number, last), gain),) if weighed else ())
+        if switch != AS_TRAINED:
+            made[name] = switch
+    return made
 
 
 class Switched(nn.Module):

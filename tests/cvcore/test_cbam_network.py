@@ -1,4 +1,4 @@
-"""Variants of a trained block against the equations written out; the four networks as they were measured."""
+"""Networks with CBAM blocks: variants of a block against the equations written out, switches, the four networks as measured."""
 
 import json
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvcore.attribution import grad_cam
-from cvcore.nn import cbam_ablation
-from cvcore.nn.cbam import CBAM, Switch, trace_attention
-from cvcore.nn.cbam_ablation import CHANGES, Switched, Variant, measured, variants
+from cvcore.nn import cbam_network
+from cvcore.nn.cbam import CBAM, Switch
+from cvcore.nn.cbam_network import CHANGES, Switched, Variant, measured, switches_of, trace_attention, variants
 from tests.cvcore.golden_fill import fill
 
 
@@ -164,6 +164,19 @@ def test_a_switched_network_is_one_that_grad_cam_can_be_asked_of() -> None:
     assert not torch.allclose(plain.map, made.map)
 
 
+def test_switches_name_what_is_changed_and_nothing_else() -> None:
+    blocks = {"a": CBAM(4), "b": CBAM(6), "c": CBAM(6, channel=False)}
+    assert switches_of(blocks, "on", "on", blocks) == {}
+    assert switches_of(blocks, "off", "mean", {"b"}) == {"b": Switch("off", "mean")}
+    assert switches_of(blocks, "on", "off", blocks, {"a": (2, 0.0)}) == {
+        "a": Switch("on", "off", ((2, 0.0),)),
+        "b": Switch("on", "off"),
+        "c": Switch("on", "off"),
+    }
+    assert switches_of(blocks, "on", "on", (), {"b": (99, 2.0)}) == {"b": Switch(gains=((5, 2.0),))}
+    assert switches_of(blocks, "on", "on", (), {"c": (0, 2.0)}) == {}, "it weighs no channel"
+
+
 RUNS = [
     {"attention": "none", "top1": 0.6, "top5": 0.82, "loss": 1.5, "parameters": 2482634},
     {"attention": "both", "top1": 0.64, "top5": 0.85, "loss": 1.3, "parameters": 2502000},
@@ -171,8 +184,8 @@ RUNS = [
 
 
 def test_what_was_measured_is_read_and_a_broken_file_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cbam_ablation, "asset", lambda *parts: tmp_path / parts[-1])
-    file = tmp_path / cbam_ablation.FILE
+    monkeypatch.setattr(cbam_network, "asset", lambda *parts: tmp_path / parts[-1])
+    file = tmp_path / cbam_network.FILE
     assert measured() is None
     file.write_text(json.dumps({"epochs": 2, "size": 128, "pictures": 2304, "rows": RUNS}), "utf-8")
     found = measured()
