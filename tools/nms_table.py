@@ -128,7 +128,8 @@ def given(case: Case, picture: Picture) -> Scene:
             return replace(picture.scene, confidence=picture.quality)
         case "density":
             return replace(picture.scene, density=true_density(picture.scene, picture.objects))
-    return picture.scene
+        case _:
+            return picture.scene
 
 
 def detections(case: Case, pictures: Sequence[Picture], threshold: float) -> list[Detections]:

@@ -88,7 +88,8 @@ def called(node: ast.Call) -> str:
     match node.func:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name
-    return ""
+        case _:
+            return ""
 
 
 def made_by(node: ast.Call) -> str:
@@ -96,7 +97,8 @@ def made_by(node: ast.Call) -> str:
     match node.func:
         case ast.Attribute(value=ast.Name(id=name)):
             return name
-    return ""
+        case _:
+            return ""
 
 
 def constants(node: ast.AST) -> Iterator[str]:
@@ -110,6 +112,8 @@ def constants(node: ast.AST) -> Iterator[str]:
         case ast.BoolOp(values=values):
             for value in values:
                 yield from constants(value)
+        case _:
+            return
 
 
 def calls(*under: str) -> Iterator[tuple[str, ast.Call]]:

@@ -180,6 +180,8 @@ def _check_json(path: Path, value: Any, *, within: str = "") -> None:
                         raise refused(path, f"{key}: {part}")
                 case "path_name", str() if not re.fullmatch(r"(weight|tensor)_\d+", part):
                     raise refused(path, part)
+                case _:
+                    pass
             _check_json(path, part, within=key)
 
 

@@ -73,15 +73,6 @@ def _without_downloads(package: str) -> Iterator[None]:
             torch.hub.download_url_to_file = before
 
 
-def names_in(package: str) -> tuple[str, ...]:
-    """The networks a package has; empty where it is not installed."""
-    try:
-        library = _library(package)
-    except ModelError:
-        return ()
-    return tuple(library.models.list_models() if package == "torchvision" else library.list_models())
-
-
 def preprocessing_of(package: str, name: str) -> Preprocessing:
     """What the network's published weights expect.
 

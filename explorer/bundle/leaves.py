@@ -171,7 +171,8 @@ def scalar_of(value: Any) -> Scalar | None:
             return Scalar("bytes", value.hex())
         case torch.dtype() | torch.device() | torch.Size() | slice() | range():
             return Scalar("name", str(value))
-    return None
+        case _:
+            return None
 
 
 def array_of(value: Any) -> Array | None:

@@ -145,10 +145,6 @@ class Canvas(QWidget):
         """Where the panes end and the read-out line begins."""
         return self._readout.y()
 
-    def lock_range(self, pane: str, locked: bool) -> None:
-        """Keeps a pane's colour ranges and axes as they are now, from frame to frame, or frees them."""
-        self._panes[pane].lock(locked)
-
     # -- building
 
     def _rebuild(self, figure: Figure, shape: Structure) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QContextMenuEvent
@@ -327,31 +327,34 @@ class PaneWidget(QFrame):
             self._body.deleteLater()
         self.kind, self.view, self.table, self.text = kind, None, None, None
         self.artists = []
-        if kind == "view":
-            self.view = PaneView()
-            self.view.set_theme(self.theme)
-            self.view.pointed.connect(self.pointed)
-            self.view.clicked.connect(self.clicked)
-            self.view.edited.connect(self.edited)
-            self.view.zoomed.connect(self.zoomed)
-            self.view.fitted.connect(self.fitted)
-            self._body = self.view
-        elif kind == "table":
-            self.table = TableView(self.theme)
-            self.table.pointed.connect(lambda row: self.pointed.emit(None if row is None else QPointF(0, row)))
-            self.table.chosen.connect(lambda row: self.clicked.emit(QPointF(0, row)))
-            self._body = self.table
-        else:
-            self.text = QLabel()
-            self.text.setWordWrap(True)
-            self.text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-            self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self.text.setContentsMargins(8, 4, 8, 8)
-            area = QScrollArea()
-            area.setWidgetResizable(True)
-            area.setFrameShape(QFrame.Shape.NoFrame)
-            area.setWidget(self.text)
-            self._body = area
+        match kind:
+            case "view":
+                self.view = PaneView()
+                self.view.set_theme(self.theme)
+                self.view.pointed.connect(self.pointed)
+                self.view.clicked.connect(self.clicked)
+                self.view.edited.connect(self.edited)
+                self.view.zoomed.connect(self.zoomed)
+                self.view.fitted.connect(self.fitted)
+                self._body = self.view
+            case "table":
+                self.table = TableView(self.theme)
+                self.table.pointed.connect(lambda row: self.pointed.emit(None if row is None else QPointF(0, row)))
+                self.table.chosen.connect(lambda row: self.clicked.emit(QPointF(0, row)))
+                self._body = self.table
+            case "text":
+                self.text = QLabel()
+                self.text.setWordWrap(True)
+                self.text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+                self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+                self.text.setContentsMargins(8, 4, 8, 8)
+                area = QScrollArea()
+                area.setWidgetResizable(True)
+                area.setFrameShape(QFrame.Shape.NoFrame)
+                area.setWidget(self.text)
+                self._body = area
+            case _:
+                assert_never(kind)
         self._layout.insertWidget(1, self._body, 1)
         self._show_legends()
 

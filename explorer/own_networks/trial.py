@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvcore.foreign import ModelError, Trial, input_shape, kind_of, load_network, try_network
 from cvcore.foreign.checkpoint import ENDINGS as WEIGHTS
-from cvcore.foreign.loading import ENDINGS, Source
+from cvcore.foreign.loading import Source
 from cvcore.foreign.packages import preprocessing_of
 from cvcore.zoo import Preprocessing
 from explorer.own_networks.known import LARGEST, SMALLEST, OwnModel, check_labels, last_of
@@ -111,11 +111,6 @@ def network_picture(own: OwnModel, image: NDArray[np.uint8]) -> torch.Tensor:
     height, width = image.shape[:2]
     fit = Fit((width, height), (own.input[0], own.input[1]) if own.input else (own.size, own.size), False)
     return network_input(image, fit, own.preprocessing, torch.device("cpu")).contiguous()
-
-
-def is_model_file(path: str) -> bool:
-    """Whether a file is one of those this program opens as a network, or as weights for one."""
-    return Path(path).suffix.lower() in (*ENDINGS, *WEIGHTS)
 
 
 def _beside(path: Path, endings: Sequence[str], names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -57,14 +57,19 @@ def open_source(
         return MemorySource(spec, **options)
     text = os.fspath(spec)
     kind, name, given = split_spec(text)
-    if kind == "camera":
-        from explorer.sources.camera import CameraSource
+    match kind:
+        case "camera":
+            from explorer.sources.camera import CameraSource
 
-        return CameraSource(name, **given | options)
-    if kind == "moving":
-        from explorer.sources.moving import MovingSource
+            return CameraSource(name, **given | options)
+        case "moving":
+            from explorer.sources.moving import MovingSource
 
-        return MovingSource(name, **given | options)
+            return MovingSource(name, **given | options)
+        case None:
+            pass
+        case _:
+            assert_never(kind)
     if text.startswith("file:"):
         text = url2pathname(urlsplit(text).path)
     elif "://" in text and not Path(text).exists():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from explorer.i18n import tr, typed_number
@@ -22,23 +22,26 @@ def parse_flag(text: str) -> bool:
     return text.lower() in ("1", "true", "yes", "on")
 
 
-OPTIONS: dict[str, dict[str, Callable[[str], Any]]] = {
+Scheme = Literal["camera", "moving"]
+
+OPTIONS: dict[Scheme, dict[str, Callable[[str], Any]]] = {
     "camera": {"size": parse_size, "fps": typed_number, "mirror": parse_flag, "rotate": int},
     "moving": {"size": parse_size, "fps": typed_number},
 }
 
 
-def split_spec(spec: str) -> tuple[str, str, dict[str, Any]]:
-    """``camera:0?fps=15`` -> ("camera", "0", {"fps": 15.0}); anything else -> ("", spec, {}).
+def split_spec(spec: str) -> tuple[Scheme | None, str, dict[str, Any]]:
+    """``camera:0?fps=15`` -> ("camera", "0", {"fps": 15.0}); anything else -> (None, spec, {}).
 
     A question mark belongs to the name unless all behind it reads as options.
 
     Raises:
         SourceError: an option's value cannot be understood.
     """
-    kind, colon, rest = spec.partition(":")
-    if not colon or kind not in OPTIONS:
-        return "", spec, {}
+    begin, colon, rest = spec.partition(":")
+    kind = next((known for known in OPTIONS if known == begin), None)
+    if not colon or kind is None:
+        return None, spec, {}
     name, mark, query = rest.rpartition("?")
     known = OPTIONS[kind]
     pairs = parse_qsl(query, keep_blank_values=True) if mark else []

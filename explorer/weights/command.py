@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, assert_never
 
 from cvcore import zoo
 from cvcore.download import DownloadError, Progress, Stop, Stopped, Timing
@@ -152,14 +152,20 @@ class Bar:
             return
         if progress.total and self._bar.total != progress.total:
             self._bar.total = progress.total
-        if progress.state == "downloading":
-            if progress.done < self._bar.n or (self._bar.n == 0 and progress.done):
-                # Gone on from a part, or begun anew: that is no speed.
-                self._bar.n = self._bar.initial = self._bar.last_print_n = progress.done
-                self._bar.refresh()
-            self._bar.update(progress.done - self._bar.n)
-        elif progress.state == "waiting" and progress.why is not None:
-            again = tr("tries again in {seconds:.0f} s", seconds=progress.seconds)
-            self._bar.write(f"{said(progress.why)} ({again})", file=sys.stderr)
-        elif progress.state == "locked":
-            self._bar.set_postfix_str(tr("another program downloads it"))
+        match progress.state:
+            case "downloading":
+                if progress.done < self._bar.n or (self._bar.n == 0 and progress.done):
+                    # Gone on from a part, or begun anew: that is no speed.
+                    self._bar.n = self._bar.initial = self._bar.last_print_n = progress.done
+                    self._bar.refresh()
+                self._bar.update(progress.done - self._bar.n)
+            case "waiting":
+                again = tr("tries again in {seconds:.0f} s", seconds=progress.seconds)
+                if progress.why is not None:
+                    self._bar.write(f"{said(progress.why)} ({again})", file=sys.stderr)
+            case "locked":
+                self._bar.set_postfix_str(tr("another program downloads it"))
+            case "connecting" | "checking":
+                pass
+            case _:
+                assert_never(progress.state)

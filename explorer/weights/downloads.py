@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, assert_never
 
 from cvcore import zoo
 from cvcore.download import DownloadError, Progress, Stop, Stopped, Timing
@@ -129,8 +129,10 @@ def state_words(card: zoo.Card, place: zoo.Place, job: Job | None) -> str:
             return tr("ready once its terms are accepted")
         case "part":
             return tr("{size} there, to go on", size=size_words(place.bytes / 1e6))
-        case _:
+        case "missing":
             return tr("to download") if card.addresses else tr("to bring")
+        case _:
+            assert_never(place.state)
 
 
 def running_words(job: Job) -> str:
@@ -147,8 +149,10 @@ def running_words(job: Job) -> str:
             return tr("another program downloads it")
         case "waiting":
             return tr("tries again in {seconds:.0f} s", seconds=now.seconds)
-        case _:
+        case "downloading":
             done, speed = now.done / 1e6, job.speed / 1e6
             if not now.total:
                 return tr("{done:.1f} MB, {speed:.1f} MB/s", done=done, speed=speed)
             return tr("{done:.1f} of {total:.1f} MB, {speed:.1f} MB/s", done=done, total=now.total / 1e6, speed=speed)
+        case _:
+            assert_never(now.state)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.i18n import tr
-from explorer.panel import Knob, Result, knobs
+from explorer.panel import Knob, KnobKind, Result, knobs
 from explorer.widgets.icons import icon
 from explorer.widgets.numbers import DecimalBox, WholeBox
 from explorer.widgets.tree import Tree
@@ -134,20 +134,36 @@ class Control(QWidget):
 
 
 def make_control(name: str, knob: Knob, value: Any) -> Control:
-    """The control for a knob, showing a value."""
-    kinds: dict[str, Callable[[str, Knob, Any], Control]] = {
-        "number": NumberControl,
-        "choice": ChoiceControl,
-        "tree": TreeControl,
-        "flag": FlagControl,
-        "file": FileControl,
-        "point": PlaceControl,
-        "box": PlaceControl,
-        "text": TextControl,
-    }
-    control = kinds[knob.kind](name, knob, value)
+    """The control for a knob, showing a value.
+
+    Raises:
+        ValueError: the knob is hidden.
+    """
+    control = _control_of(knob.kind)(name, knob, value)
     control.set_value(value)
     return control
+
+
+def _control_of(kind: KnobKind) -> Callable[[str, Knob, Any], Control]:
+    match kind:
+        case "number":
+            return NumberControl
+        case "choice":
+            return ChoiceControl
+        case "tree":
+            return TreeControl
+        case "flag":
+            return FlagControl
+        case "file":
+            return FileControl
+        case "point" | "box":
+            return PlaceControl
+        case "text":
+            return TextControl
+        case "hidden":
+            raise ValueError("a hidden knob has no control")
+        case _:
+            assert_never(kind)
 
 
 def label_of(name: str, knob: Knob) -> str:

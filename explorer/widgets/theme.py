@@ -71,10 +71,6 @@ class Theme:
     space: int = 4
     radius: int = 6
 
-    @property
-    def dark(self) -> bool:
-        return QColor(self.window).lightnessF() < 0.5
-
     def colour(self, colour: int | str, *, photo: bool = False) -> QColor:
         """The colour of a mark, on a chart or on a picture: a palette index (it wraps around) or ``#rrggbb`` itself."""
         palette = self.photo_palette if photo else self.palette

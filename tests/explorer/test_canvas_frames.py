@@ -210,7 +210,7 @@ def test_the_range_follows_the_data_until_it_is_locked(qtbot: QtBot) -> None:
     canvas = shown(qtbot, Figure(heat(1)))
     canvas.set_figure(Figure(heat(2)))
     assert legend(canvas)[2] == "2"
-    canvas.lock_range("p", True)
+    canvas.pane("p").lock(True)
     canvas.set_figure(Figure(heat(8)))
     assert legend(canvas)[2] == "2"
     half = Pane("p", "p", (Heatmap(np.array([[0.0, 1.0]]), "score", colormap="grey"),))
@@ -220,7 +220,7 @@ def test_the_range_follows_the_data_until_it_is_locked(qtbot: QtBot) -> None:
     (bar,) = canvas.pane("p").legends()
     assert bar.legend is not None
     assert bar.legend.locked
-    canvas.lock_range("p", False)
+    canvas.pane("p").lock(False)
     assert legend(canvas)[2] == "1"
 
 
@@ -240,18 +240,18 @@ def test_tiles_lock_their_ranges(qtbot: QtBot, each: bool) -> None:
 
     canvas = shown(qtbot, figure(1))
     x, y = canvas.pane("p").artists[0].grid.origin(1)  # type: ignore[attr-defined]
-    canvas.lock_range("p", True)
+    canvas.pane("p").lock(True)
     canvas.set_figure(figure(0.5))
     QApplication.processEvents()
     assert near(colour_at(canvas, x + 1.5, y + 0.5), (128, 128, 128), 3)
-    canvas.lock_range("p", False)
+    canvas.pane("p").lock(False)
     QApplication.processEvents()
     assert near(colour_at(canvas, x + 1.5, y + 0.5), (255, 255, 255), 3)
 
 
 def test_tiles_of_another_number_forget_locked_own_ranges(qtbot: QtBot) -> None:
     canvas = shown(qtbot, one(Tiles(np.ones((3, 2, 2)), each=True)))
-    canvas.lock_range("p", True)
+    canvas.pane("p").lock(True)
     canvas.set_figure(one(Tiles(np.ones((5, 2, 2)), each=True)))
     QApplication.processEvents()
     assert len(canvas.pane("p").artists[0]._low) == 5  # type: ignore[attr-defined]
@@ -262,7 +262,7 @@ def test_tiles_of_another_number_forget_locked_own_ranges(qtbot: QtBot) -> None:
 def test_tiles_that_get_another_kind_of_range_while_locked_are_drawn(qtbot: QtBot, each: bool, count: int) -> None:
     """One range for all in place of one for each, with as many tiles or others, and the other way round."""
     canvas = shown(qtbot, one(Tiles(np.arange(12.0).reshape(3, 2, 2), each=each)))
-    canvas.lock_range("p", True)
+    canvas.pane("p").lock(True)
     canvas.set_figure(one(Tiles(np.arange(4.0 * count).reshape(count, 2, 2), each=not each)))
     drawn = pixels(view_of(canvas).grab().toImage())
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 4
@@ -276,10 +276,10 @@ def test_a_locked_chart_keeps_its_axes(qtbot: QtBot) -> None:
     canvas.set_figure(figure(10))
     seen = view_of(canvas).visible()
     assert seen.bottom() > 10
-    canvas.lock_range("p", True)
+    canvas.pane("p").lock(True)
     canvas.set_figure(figure(100))
     assert view_of(canvas).visible() == seen
-    canvas.lock_range("p", False)
+    canvas.pane("p").lock(False)
     canvas.set_figure(figure(100))
     assert view_of(canvas).visible().bottom() > 100
 

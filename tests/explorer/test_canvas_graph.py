@@ -66,7 +66,7 @@ def test_numbers_colour_the_boxes_and_have_a_legend(qtbot: QtBot) -> None:
     (legend,) = canvas.pane("p").legends()
     assert legend.legend is not None
     assert (legend.legend.low, legend.legend.high, legend.legend.unit) == (0.0, 1.0, "ms")
-    canvas.lock_range("p", True)
+    canvas.pane("p").lock(True)
     canvas.set_figure(one(graph(values=2 * values, colormap="grey", low=0.0), size=(560, 220)))
     assert legend.legend.high == 1.0
 

@@ -13,8 +13,8 @@ from tests.explorer.corpus import photograph, save
 @pytest.mark.parametrize(
     ("spec", "wanted"),
     [
-        ("a.jpg", ("", "a.jpg", {})),
-        ("a.jpg?fps=3", ("", "a.jpg?fps=3", {})),
+        ("a.jpg", (None, "a.jpg", {})),
+        ("a.jpg?fps=3", (None, "a.jpg?fps=3", {})),
         ("camera:0", ("camera", "0", {})),
         ("camera:HD Webcam: front", ("camera", "HD Webcam: front", {})),
         (
@@ -24,11 +24,11 @@ from tests.explorer.corpus import photograph, save
         ("moving:a.jpg?fps=120", ("moving", "a.jpg", {"fps": 120.0})),
         ("moving:what?.jpg", ("moving", "what?.jpg", {})),
         ("moving:what?x=1", ("moving", "what?x=1", {})),
-        (r"C:\pictures\a.jpg", ("", r"C:\pictures\a.jpg", {})),
-        ("http://host/a?fps=3", ("", "http://host/a?fps=3", {})),
+        (r"C:\pictures\a.jpg", (None, r"C:\pictures\a.jpg", {})),
+        ("http://host/a?fps=3", (None, "http://host/a?fps=3", {})),
     ],
 )
-def test_specs(spec: str, wanted: tuple[str, str, dict[str, object]]) -> None:
+def test_specs(spec: str, wanted: tuple[str | None, str, dict[str, object]]) -> None:
     assert split_spec(spec) == wanted
 
 

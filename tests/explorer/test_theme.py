@@ -63,8 +63,6 @@ def test_palette_indices_wrap_and_colours_pass_through(theme: Theme) -> None:
 def test_projector_is_larger() -> None:
     assert THEMES["projector"].font > THEMES["light"].font
     assert THEMES["projector"].line > THEMES["light"].line
-    assert THEMES["dark"].dark
-    assert not THEMES["light"].dark
 
 
 def test_apply_theme_changes_palette_and_sheet(qapp: QApplication) -> None:

@@ -71,11 +71,6 @@ class OnnxNetwork(nn.Module):
             return values[self.output_names[0]]
         return {name: values[name] for name in self.output_names}
 
-    @property
-    def runtime_nodes(self) -> tuple[str, ...]:
-        """Types of the nodes that ONNX Runtime computes: no gradient passes through them."""
-        return tuple(sorted({m.op_type for m in self.modules() if isinstance(m, Node) and m.native is None}))
-
     def _place(self, name: str, node: Node) -> str:
         """Hangs a node into the tree; returns its dotted name."""
         *above, last = _parts(name)

@@ -111,8 +111,9 @@ def title(result: Shown, run: Run, now: State) -> str:
             return tr("{method}: waits · {kept} kept", method=method, kept=kept)
         case "start":
             return tr_n("{method}: {n} candidate", "{method}: {n} candidates", len(now.kept), method=method)
-    words = {"method": method, "kept": kept, "count": len(now.kept), "ms": run.seconds * 1e3}
-    return tr("{method}: {kept} of {count} kept · {ms:.2f} ms", **words)
+        case "end":
+            words = {"method": method, "kept": kept, "count": len(now.kept), "ms": run.seconds * 1e3}
+            return tr("{method}: {kept} of {count} kept · {ms:.2f} ms", **words)
 
 
 def candidate_boxes(trace: Trace, view: View, now: State, focus: int) -> Boxes:
@@ -532,9 +533,11 @@ def arranged(looks: list[Pane], rows: Pane, words: Pane) -> Layout:
         case [first, second, third]:
             left = Column((Row((first, second)), Row((third, words))))
             return Row((left, rows), weights=(1.75, 1.0))
-    first, second, third, fourth = looks
-    left = Column((Row((first, second)), Row((third, fourth))))
-    return Row((left, Column((rows, words), weights=(1.2, 1.0))), weights=(1.75, 1.0))
+        case [first, second, third, fourth]:
+            left = Column((Row((first, second)), Row((third, fourth))))
+            return Row((left, Column((rows, words), weights=(1.2, 1.0))), weights=(1.75, 1.0))
+        case _:
+            raise ValueError(f"there is no arrangement of {len(looks)} pictures")
 
 
 VIEWS = {"suppression": show}
