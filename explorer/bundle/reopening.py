@@ -173,8 +173,8 @@ def _is_of(dock: PanelDock, bundle: Bundle) -> bool:
         _is_same(frame, bundle.frame)
         and dock.params == params
         and (
-            dock.compute is None
-            or dock.compute == (dock.result.task.device, dock.result.task.precision, dock.result.task.threads)
+            dock.computes_on is None
+            or dock.computes_on == (dock.result.task.device, dock.result.task.precision, dock.result.task.threads)
         )
     )
 

@@ -91,7 +91,7 @@ class Computer:
                 torch.set_num_threads(task.threads)
             try:
                 with stopping(stop or cancelled):
-                    trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
+                    trace, asked_for = self._run(panel, frame, task, device, stages, cancelled)
             except torch.OutOfMemoryError:
                 if device == "cpu":
                     raise
@@ -100,7 +100,7 @@ class Computer:
                 device = "cpu"
                 del stages[2:]
                 with stopping(stop or cancelled):
-                    trace, asked_for = self._trace(panel, frame, task, device, stages, cancelled)
+                    trace, asked_for = self._run(panel, frame, task, device, stages, cancelled)
         except Cancelled:
             return None
         except Exception as error:
@@ -165,7 +165,7 @@ class Computer:
     def kept(self, task_id: int, key: Hashable, make: Callable[[], T]) -> T:
         return _remembered(self._kept.setdefault(task_id, OrderedDict()), KEPT, key, make)
 
-    def _trace(
+    def _run(
         self, panel: Panel, frame: Frame, task: Task, device: str, stages: list[Stage], cancelled: Callable[[], bool]
     ) -> tuple[Any, tuple[tuple[str, ...], Any]]:
         if frame is not self._once_frame:
@@ -296,21 +296,21 @@ def stopping(stop: Callable[[], bool]) -> Iterator[None]:
         handle.remove()
 
 
-def to_host(trace: Any) -> Any:
-    """The same trace with every tensor detached and on the host: dataclasses, tuples, lists and dicts are walked."""
-    if isinstance(trace, torch.Tensor):
-        return trace.detach().cpu() if trace.requires_grad or trace.device.type != "cpu" else trace
-    if isinstance(trace, tuple):
-        parts = [to_host(part) for part in trace]
-        if all(a is b for a, b in zip(parts, trace, strict=True)):
-            return trace
-        return type(trace)(*parts) if hasattr(trace, "_fields") else tuple(parts)
-    if isinstance(trace, list):
-        return [to_host(part) for part in trace]
-    if isinstance(trace, dict):
-        return {key: to_host(part) for key, part in trace.items()}
-    if hasattr(type(trace), "__dataclass_fields__"):
-        was = {name: getattr(trace, name) for name, f in type(trace).__dataclass_fields__.items() if f.init}
+def to_host(value: Any) -> Any:
+    """The same trace, or part of one, with every tensor detached and on the host: dataclasses, tuples, lists and dicts are walked."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu() if value.requires_grad or value.device.type != "cpu" else value
+    if isinstance(value, tuple):
+        parts = [to_host(part) for part in value]
+        if all(a is b for a, b in zip(parts, value, strict=True)):
+            return value
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        return [to_host(part) for part in value]
+    if isinstance(value, dict):
+        return {key: to_host(part) for key, part in value.items()}
+    if hasattr(type(value), "__dataclass_fields__"):
+        was = {name: getattr(value, name) for name, f in type(value).__dataclass_fields__.items() if f.init}
         changed = {name: now for name, part in was.items() if (now := to_host(part)) is not part}
-        return replace(trace, **changed) if changed else trace
-    return trace
+        return replace(value, **changed) if changed else value
+    return value

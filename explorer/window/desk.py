@@ -105,13 +105,13 @@ class Desk(QObject):
             dock.when_there(lambda: dock.set_fields(values))
         return dock
 
-    def show_as(self, panel: Panel, values: dict[str, Any], compute: tuple[str, Precision, int]) -> PanelDock:
+    def show_as(self, panel: Panel, values: dict[str, Any], computes_on: tuple[str, Precision, int]) -> PanelDock:
         """Shows a panel with these fields: the active one if it is of that kind, else any, else a new one."""
         active = self.active()
         same = [dock for dock in self.docks if dock.name == panel.name]
         dock = active if active in same else same[0] if same else self.open_panel(panel.name, values)
         assert dock is not None
-        dock.set_up(values, compute)
+        dock.set_up(values, computes_on)
         dock.show()
         dock.raise_()
         return dock
@@ -240,7 +240,7 @@ class Desk(QObject):
 
     def _compute_changed(self) -> None:
         for dock in self.docks:
-            dock.compute = None
+            dock.computes_on = None
         self.refresh()
 
     def close(self) -> bool:
@@ -255,7 +255,7 @@ class Desk(QObject):
         if dock.panel is None and not dock.error:
             self._give_panel(dock)
         task = (
-            dock.task(*(dock.compute or self._chooser.chosen()))
+            dock.task(*(dock.computes_on or self._chooser.chosen()))
             if dock.is_seen() and dock.id not in self._held
             else None
         )

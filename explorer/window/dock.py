@@ -73,7 +73,7 @@ class PanelDock(QDockWidget):
         self.params: Any = None
         self.view: Any = None
         self.result: Result | None = None
-        self.compute: tuple[str, Precision, int] | None = None
+        self.computes_on: tuple[str, Precision, int] | None = None
         self.timing = Timing()
         self.error = ""
         self._remembered = opened.fields
@@ -163,11 +163,11 @@ class PanelDock(QDockWidget):
         for do in waiting:
             do()
 
-    def set_up(self, values: Mapping[str, Any], compute: tuple[str, Precision, int] | None) -> None:
+    def set_up(self, values: Mapping[str, Any], computes_on: tuple[str, Precision, int] | None) -> None:
         """Sets every field of Params and View, and computes on this device in this precision with these threads instead of the ones
         chosen in the toolbar, until those are changed.
         """
-        self.compute = compute
+        self.computes_on = computes_on
         self._remembered = dict(values)
         if self.panel is not None:
             self.set_panel(self.panel)

@@ -39,7 +39,7 @@ from explorer.widgets.transport import Transport
 from explorer.window.desk import Desk
 from explorer.window.guide import Guide
 from explorer.window.panel_keys import key_actions
-from explorer.window.source_menu import Opener, from_mime, is_welcome, samples
+from explorer.window.source_menu import SourceOpener, from_mime, is_welcome, samples
 
 if TYPE_CHECKING:
     from explorer.weights.dialog import Weights
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         self.chooser = ComputeChooser(settings)
         self.desk = Desk(self, self.chooser, self.theme)
         self.player = Player(self.desk.submit, self._player_moved, opener=open_source)
-        self.opener = Opener(self, self.player, self.say, settings.recent, settings.folder)
+        self.opener = SourceOpener(self, self.player, self.say, settings.recent, settings.folder)
         self.opener.set_camera_actions(self.actions_by_name["mirror"], self.actions_by_name["rotate"])
         self.jobs = Jobs(self)
         self.models = ModelOpener(self, self.desk, lambda: self.player.state.frame, lambda: self.theme, self.say)

@@ -39,7 +39,7 @@ def samples() -> tuple[Sample, ...]:
     return tuple(Sample(one["title"], asset("pictures", one["file"])) for one in listed)
 
 
-class Opener(QObject):
+class SourceOpener(QObject):
     """Opens sources in the player, and remembers which.
 
     Args:

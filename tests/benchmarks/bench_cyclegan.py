@@ -75,7 +75,7 @@ def measure_tiles(width: int = 1920, height: int = 1080) -> list[Row]:
 def measure_live() -> list[Row]:
     """The panel at 256 px on a 30 fps source of square pictures, with two threads."""
     live = Live(MOVING + "?fps=30&size=640x640", "cyclegan")
-    live.dock.compute = ("cpu", "float32", 2)
+    live.dock.computes_on = ("cpu", "float32", 2)
     live.dock.task_changed.emit()
     live.run(120, until=lambda: live.dock.result is not None)  # on a busy machine the first result takes its time
     rows = []

@@ -189,8 +189,6 @@ class Soak:
         self._began = time.perf_counter()
         assert window.desk.panel("picture") is not None, "the panels were not loaded"
         registry = window.desk.registry
-        for name, why in registry.failures.items():
-            self._problems.add(f"the panel {name} cannot be loaded: {why}")
         self._user = User(window, list(registry.panels), self.plan.folder, self.plan.seed)
         yield from self._rest()
         rested = time.perf_counter()
@@ -204,6 +202,8 @@ class Soak:
             if time.perf_counter() - rested > self.plan.rests_every:
                 self._sample()
                 rested = time.perf_counter()
+        for name, why in registry.failures.items():
+            self._problems.add(f"the panel {name} cannot be loaded: {why}")
         yield from self._rest()
         toured = time.perf_counter() - self._began
         self._warm = toured + 0.1 * (self.plan.minutes * 60 - toured)

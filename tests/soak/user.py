@@ -10,12 +10,13 @@ from typing import Any, get_args
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLineEdit, QWidget
 
 from explorer.canvas.pane import PaneWidget
 from explorer.saving.shown import ShownKind, held
 from explorer.window.dock import PanelDock
 from explorer.window.main import MainWindow
+from explorer.window.start_page import StartPage
 from tests.soak.values import every, random_value, shown
 
 MOST_PANELS = 3
@@ -63,6 +64,8 @@ class User:
             (self.save, 1),
             (self.record, 0.5),
             (self.dialog, 0.5),
+            (self.find, 1),
+            (self.start_page, 0.5),
         ]
 
     def act(self, number: int) -> str:
@@ -89,6 +92,10 @@ class User:
         for name in self.panels:
             dock = self.window.desk.open_panel(name)
             yield f"open {name}"
+            while dock.panel is None and not dock.error:
+                yield f"wait for {name}"
+            if dock.panel is None:
+                continue
             for field in (*shown(dock.params, dock.params), *shown(dock.view, dock.params)):
                 for value in self._every(dock, field):
                     dock.set_fields({field: value})
@@ -101,6 +108,9 @@ class User:
         window = self.window
         for dialog in self._dialogs():
             dialog.close()
+        window.guide.palette.close_it()
+        for page in self._pages():
+            page.left.emit()
         if window.recorder.recording:
             window.recorder.stop()
         for dock in list(window.desk.docks):
@@ -291,6 +301,30 @@ class User:
                 one.close()
             return "close the dialog"
         return self.trigger(self.chance.choice(["show_shortcuts", "show_weights"]))
+
+    def find(self) -> str:
+        """Types something and goes to one of the things that are found, as long as it does not open a dialog or end the program."""
+        palette = self.window.guide.palette
+        if not palette.isVisible():
+            self.trigger("find_anything")
+        typed = "".join(self.chance.choices("aeinorst", k=self.chance.randrange(1, 4)))
+        palette.findChild(QLineEdit, "palette_line").setText(typed)
+        places = [one.thing for one in palette.results if one.thing.kind != "action"]
+        if not places or len(self.window.desk.docks) >= MOST_PANELS or self.chance.random() < 0.3:
+            palette.close_it()
+            return f"find {typed} in vain"
+        thing = self.chance.choice(places)
+        palette.close_it()
+        palette.chosen.emit(thing)
+        return f"find {typed}: {thing.kind} {thing.panel}.{thing.field}"
+
+    def start_page(self) -> str:
+        """Opens the start page over the panels, or leaves it."""
+        return self.trigger("show_start")
+
+    def _pages(self) -> list[StartPage]:
+        pages = self.window.findChildren(StartPage)
+        return [page for page in pages if page is not self.window.centralWidget() and page.isVisible()]
 
     def _dialogs(self) -> list[QDialog]:
         return [one for one in self.window.findChildren(QDialog) if one.isVisible()]

@@ -1,4 +1,4 @@
-"""Two networks, or one in two states, on the same picture: layer by layer, how far apart are they, and does it matter in the end?"""
+"""Two networks, or one in two states, on one picture: layer by layer, how far apart are they, and does it matter?"""
 
 from explorer.panels.compare.compute import Params, Trace, View, compute
 from explorer.panels.compare.views import VIEWS
