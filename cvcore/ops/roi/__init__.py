@@ -8,10 +8,12 @@ import torch
 from cvcore.ops.compiling import without_full_collections
 from cvcore.ops.roi import operators
 from cvcore.ops.roi.align import RoIAlign, RoIAlignTrace, roi_align, roi_align_trace
+from cvcore.ops.roi.context import ContextAwareTrace, context_aware_roi_pool, context_aware_roi_pool_trace
 from cvcore.ops.roi.pool import RoIPool, RoIPoolTrace, roi_pool, roi_pool_trace
 from cvcore.ops.roi.regions import Contribution, QuantisedAxis, SampledAxis
 
 __all__ = [
+    "ContextAwareTrace",
     "Contribution",
     "QuantisedAxis",
     "RoIAlign",
@@ -19,6 +21,8 @@ __all__ = [
     "RoIPool",
     "RoIPoolTrace",
     "SampledAxis",
+    "context_aware_roi_pool",
+    "context_aware_roi_pool_trace",
     "operators",
     "roi_align",
     "roi_align_trace",
