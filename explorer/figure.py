@@ -37,6 +37,10 @@ middle; phase for angles (cyclic)."""
 class Image:
     """Colour pixels.
 
+    A picture of any size and shape is given as it is: the canvas averages or enlarges it to the pixels of the screen, once for
+    each array and place. Several that stand beside or on each other are several marks, each with its extent and key, not copied
+    into one array; ``explorer.views.strips`` and ``explorer.views.mosaic`` set them in rows.
+
     Args:
         pixels: (H, W, 3) or (H, W, 4) uint8 RGB(A), or (H, W) uint8 grey.
         extent: where the picture lies; default (0, 0, W, H).
@@ -52,6 +56,9 @@ class Image:
 @dataclass(frozen=True, slots=True, eq=False)
 class Heatmap:
     """One number a cell, coloured, with a legend.
+
+    Maps of different sizes may lie side by side in one pane, each with its extent and key; those whose colours mean the same
+    (label, unit, colour map, low and high) share one legend. Neither scaling nor colours need be worked out before.
 
     Args:
         values: (h, w) real numbers; NaN is drawn transparent.

@@ -359,7 +359,9 @@ class PaneWidget(QFrame):
         self._show_legends()
 
     def _show_legends(self) -> None:
-        found = [legend for artist in self.artists if (legend := artist.legend()) is not None]
+        # Maps beside each other in the same colours have one between them.
+        every = [legend for artist in self.artists if (legend := artist.legend()) is not None]
+        found = list(dict.fromkeys(every))
         while len(self._legends) < len(found):
             bar = LegendBar()
             bar.set_theme(self.theme)

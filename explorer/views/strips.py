@@ -25,35 +25,31 @@ def at_height(pixels: Pixels, height: int) -> Pixels:
 def strips_pane(
     key: str, title: str, rows: Sequence[Sequence[Worded]], *, group: int, places: Places | None = None
 ) -> Pane:
-    """Rows of pictures, all of the height of the first.
+    """Rows of pictures, all as high as the first, in their proportions; none is copied.
 
     Args:
         group: after so many pictures a thicker line.
     """
-    height = rows[0][0][1].shape[0]
-    lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
-    thick: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    height = float(rows[0][0][1].shape[0])
+    pictures: list[Mark] = []
     words: list[Mark] = []
-    strips = []
+    lines: dict[float, list[tuple[float, float, float, float]]] = {1.0: [], 4.0: []}
+    widest = 0.0
     for number, row in enumerate(rows):
-        top, left = float(number * height), 0.0
+        top, left = number * height, 0.0
         for place, (word, pixels) in enumerate(row):
+            right = left + pixels.shape[1] * height / pixels.shape[0]
+            pictures.append(Image(pixels, (left, top, right, top + height), key=f"picture {number} {place}"))
             if word:
                 words.append(Text(word, (left, top), key=f"word {number} {place}"))
             if place:
-                (lines if place % group else thick).append(((left, top), (left, top + height)))
-            left += pixels.shape[1]
-        strips.append(np.hstack([pixels for _, pixels in row]))
-    width = max(strip.shape[1] for strip in strips)
-    ground = np.zeros((len(strips) * height, width, 4), np.uint8)  # what no picture covers stays empty
-    for number, strip in enumerate(strips):
-        part = ground[number * height : (number + 1) * height, : strip.shape[1]]
-        part[..., :3], part[..., 3] = strip, 255
-        if number:
-            thick.append(((0.0, float(number * height)), (float(width), float(number * height))))
-    marks: list[Mark] = [Image(ground)]
-    for name, some, thickness in (("lines", lines, 1.0), ("thick", thick, 4.0)):
+                lines[1.0 if place % group else 4.0].append((left, top, left, top + height))
+            left = right
+        widest = max(widest, left)
+    lines[4.0] += [(0.0, number * height, widest, number * height) for number in range(1, len(rows))]
+    between: list[Mark] = []
+    for thickness, some in lines.items():
         if some:
-            ends = np.array(some, np.float64)
-            marks.append(Segments(ends[:, 0], ends[:, 1], "#000000", thickness, key=name))
-    return Pane(key, title, (*marks, *words), size=(float(width), float(len(strips) * height)), places=places)
+            ends = np.array(some)
+            between.append(Segments(ends[:, :2], ends[:, 2:], "#000000", thickness, key=f"lines {thickness:g}"))
+    return Pane(key, title, (*pictures, *between, *words), size=(widest, len(rows) * height), places=places)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QSplitter
 from pytestqt.qtbot import QtBot
@@ -204,6 +204,23 @@ def test_a_new_pane_joins_the_zoom_of_its_space(qtbot: QtBot) -> None:
     QApplication.processEvents()
     joined = view_of(canvas, "b").visible().center()
     assert (joined.x(), joined.y()) == pytest.approx((middle.x(), middle.y()), abs=0.05)
+
+
+def test_maps_in_the_same_colours_share_a_legend(qtbot: QtBot) -> None:
+    def side_by_side(*highs: float) -> Figure:
+        marks = [
+            Heatmap(
+                np.ones((2 + n, 3)), "score", "", 0.0, high, extent=(4.0 * n, 0.0, 4.0 * n + 4, 4.0), key=f"map {n}"
+            )
+            for n, high in enumerate(highs)
+        ]
+        return Figure(Pane("p", "p", tuple(marks)))
+
+    canvas = shown(qtbot, side_by_side(2.0, 2.0, 2.0))
+    assert legend(canvas)[2] == "2"
+    assert [canvas.pane("p").spot_at(QPointF(x, 1))[0].mark for x in (1, 5, 9)] == ["map 0", "map 1", "map 2"]
+    canvas.set_figure(side_by_side(2.0, 3.0, 2.0))
+    assert [legend_words(bar.legend)[2] for bar in canvas.pane("p").legends() if bar.legend] == ["2", "3"]
 
 
 def test_the_range_follows_the_data_until_it_is_locked(qtbot: QtBot) -> None:

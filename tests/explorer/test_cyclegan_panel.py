@@ -486,6 +486,17 @@ def training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def levels(figure: Figure, key: str) -> list[list[int]]:
+    """The red in the middle of each picture of a pane, row by row from left to right."""
+    found: dict[float, list[int]] = {}
+    for one in pane(figure, key).marks:
+        if isinstance(one, Image):
+            assert one.extent is not None
+            assert one.extent[0] == 16 * len(found.get(one.extent[1], ()))
+            found.setdefault(one.extent[1], []).append(int(one.pixels[8, 8, 0]))
+    return list(found.values())
+
+
 def test_the_training_view_replays_log_and_pictures(training: Path) -> None:
     result = run(replace(USUAL, show=TRAINING))
     figure = draw(result, View(checkpoint=1, smoothing=1))
@@ -495,12 +506,9 @@ def test_the_training_view_replays_log_and_pictures(training: Path) -> None:
     np.testing.assert_allclose(curve.x, 10 * np.arange(1, 61))
     cursor = mark(figure, "adversarial", Curve, "cursor")
     assert list(cursor.x) == [600, 600]
-    pixels = mark(figure, "grid", Image).pixels
-    assert pixels.shape == (32, 96, 4)
-    cells = pixels[8, 8::16, 0].astype(int)
-    np.testing.assert_allclose(cells, [30, 90, 150, 50, 110, 170], atol=2)  # two photographs: source, translation, back
-    np.testing.assert_allclose(pixels[24, 8::16, 0][:3].astype(int), [70, 130, 190], atol=2)
-    assert (pixels[16:, 48:, 3] == 0).all(), "nothing beside the third"
+    above, below = levels(figure, "grid")
+    np.testing.assert_allclose(above, [30, 90, 150, 50, 110, 170], atol=2)  # two photographs: source, translation, back
+    np.testing.assert_allclose(below, [70, 130, 190], atol=2)  # nothing beside the third
     assert "600" in pane(figure, "grid").title
     assert pick(result, View(), Spot("cycle", "cycle_a", 180.0, 0.1)) == {"checkpoint": 0}
     found = probe(result, View(), Spot("adversarial", "generator_ab", 203.0, 0.1))
@@ -514,9 +522,7 @@ def test_the_training_view_replays_log_and_pictures(training: Path) -> None:
 def test_the_ablation_view_sets_the_runs_beside_each_other(training: Path) -> None:
     result = run(replace(USUAL, show=ABLATION))
     figure = draw(result, View(test_picture=1))
-    pixels = mark(figure, "pictures", Image).pixels
-    assert pixels.shape == (32, 96, 4)
-    np.testing.assert_allclose(pixels[8, 8::16, 0].astype(int), [22, 82, 142, 42, 102, 162], atol=2)
+    np.testing.assert_allclose(levels(figure, "pictures")[0], [22, 82, 142, 42, 102, 162], atol=2)
     rows = mark(figure, "final", Table).rows
     assert [row[0] for row in rows] == ["everything", "without the cycle loss"]
     assert rows[0][1] == pytest.approx(np.mean(np.arange(54, 60) / 60))

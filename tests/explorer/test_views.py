@@ -16,6 +16,7 @@ from explorer.views.mosaic import FINEST, Mosaic, columns_for, ground
 from explorer.views.positions import Positions
 from explorer.views.predictions import change, class_names, classes_pane, top_classes
 from explorer.views.said import count, fixed, num, par, percent, plus, shape, terms
+from explorer.views.strips import strips_pane
 from explorer.views.walk import Step, walk
 
 FRAME = Frame(np.zeros((40, 60, 3), np.uint8))
@@ -306,3 +307,16 @@ def test_one_check_for_all_knobs(wrong: dict[str, object], sentence: str) -> Non
 
 def test_what_the_result_decides_is_not_checked() -> None:
     assert Params(number=100, free="y").number == 100
+
+
+def test_strips_stand_in_rows_of_one_height_and_copy_nothing() -> None:
+    small, large, high = (np.full(shape, 9, np.uint8) for shape in ((10, 20, 3), (30, 30, 3), (40, 10, 3)))
+    pane = strips_pane("p", "P", [[("one", small), ("", large)], [("two", high)]], group=1)
+    pictures = [mark for mark in pane.marks if isinstance(mark, Image)]
+    assert [mark.extent for mark in pictures] == [(0, 0, 20, 10), (20, 0, 30, 10), (0, 10, 2.5, 20)]
+    assert all(mark.pixels is pixels for mark, pixels in zip(pictures, (small, large, high), strict=True))
+    assert pane.size == (30, 20)
+    assert [(mark.text, mark.xy) for mark in pane.marks if isinstance(mark, Text)] == [
+        ("one", (0, 0)),
+        ("two", (0, 10)),
+    ]
