@@ -74,34 +74,34 @@ def shown(window: MainWindow, qtbot: QtBot, name: str) -> PanelDock:
 
 def test_a_panel_opens_and_is_gone_to_when_it_is_open(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
     window = open_window("picture")
-    search(qtbot, window, "roi pool")
+    search(qtbot, window, "losses")
     press(qtbot, Key.Key_Return)
     assert not window.guide.palette.isVisible()
-    shown(window, qtbot, "roi")
+    shown(window, qtbot, "losses")
     search(qtbot, window, "图像")
     press(qtbot, Key.Key_Return)
     assert window.desk.active() is window.desk.docks[0]
-    assert [dock.name for dock in window.desk.docks] == ["picture", "roi"], "one that is open is not opened again"
+    assert [dock.name for dock in window.desk.docks] == ["picture", "losses"], "one that is open is not opened again"
 
 
 def test_a_view_is_set_in_a_panel_that_is_open_or_opens(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
     window = open_window()
-    for typed in ("error against size", "one sampling point"):
+    for typed in ("where it arrives", "gradient descent"):
         palette = search(qtbot, window, typed)
         assert palette.results[0].thing.kind == "view"
         press(qtbot, Key.Key_Return)
-        dock = shown(window, qtbot, "roi")
+        dock = shown(window, qtbot, "losses")
         qtbot.waitUntil(lambda dock=dock, typed=typed: dock.params.show == typed, timeout=WAIT)
     assert len(window.desk.docks) == 1
 
 
 def test_a_control_gets_the_keyboard(open_window: Callable[..., MainWindow], qtbot: QtBot) -> None:
     window = open_window(size=(900, 600))
-    palette = search(qtbot, window, "采样率")
-    assert palette.results[0].title == "Sampling ratio  ·  采样率"
+    palette = search(qtbot, window, "加重小框")
+    assert palette.results[0].title == "Weight small boxes more  ·  加重小框"
     press(qtbot, Key.Key_Return)
-    dock = shown(window, qtbot, "roi")
-    control = dock._form.control("sampling_ratio")
+    dock = shown(window, qtbot, "losses")
+    control = dock._form.control("weighted")
     qtbot.waitUntil(lambda: control.isAncestorOf(QApplication.focusWidget() or window), timeout=WAIT)
     assert dock.side.isVisible()
     assert not control.visibleRegion().isEmpty(), "it is scrolled to"
@@ -120,13 +120,13 @@ def test_an_explanation_is_scrolled_to_the_words(
     open_window: Callable[..., MainWindow], qtbot: QtBot, language: str
 ) -> None:
     window = open_window(language=language)
-    palette = search(qtbot, window, "forgot the half cell")
+    palette = search(qtbot, window, "boxes shake until")
     assert palette.results[0].thing.kind == "text"
     press(qtbot, Key.Key_Return)
-    dock = shown(window, qtbot, "roi")
+    dock = shown(window, qtbot, "losses")
     assert dock.side.currentWidget() is dock._explain
     browser: QTextBrowser = dock._explain
-    wanted = "Aligned" if language == "en" else "半个单元"
+    wanted = "made comparable" if language == "en" else "让下降可以比较"
     qtbot.waitUntil(lambda: wanted in browser.textCursor().block().text(), timeout=WAIT)
     assert 0 <= browser.cursorRect().top() < browser.viewport().height()
 

@@ -293,19 +293,19 @@ def test_no_two_actions_share_a_shortcut(open_window: Any) -> None:
 def test_keys_go_to_open_panels_in_the_order_in_which_they_were_opened(open_window: Any, qtbot: QtBot) -> None:
     window = open_window()
     first = window.desk.docks[0]
-    second, third = window.desk.open_panel("losses"), window.desk.open_panel("roi")
+    second, third = window.desk.open_panel("losses"), window.desk.open_panel("layers")
     numbered = window.desk.numbered
     assert [action.text() for action in numbered if action.isVisible()] == [
         "Picture",
         "Losses",
-        "RoI Pool and RoI Align",
+        "Layers",
     ]
     qtbot.waitUntil(lambda: third.is_seen() and not second.is_seen(), timeout=WAIT)
     qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: second.is_seen() and not third.is_seen(), timeout=WAIT)
     assert window.desk.active() is second
     first.close()
-    assert [action.text() for action in numbered if action.isVisible()] == ["Losses", "RoI Pool and RoI Align"]
+    assert [action.text() for action in numbered if action.isVisible()] == ["Losses", "Layers"]
 
 
 def test_the_menu_has_the_chapters_in_the_order_of_the_course(open_window: Any) -> None:
@@ -323,18 +323,20 @@ def test_the_menu_has_the_chapters_in_the_order_of_the_course(open_window: Any) 
 
 
 def test_a_panel_is_imported_when_it_is_first_seen(open_window: Any, qtbot: QtBot) -> None:
-    settings = Settings(language="en", panels=tuple(OpenPanel(name, i) for i, name in enumerate(("picture", "roi"), 1)))
+    settings = Settings(
+        language="en", panels=tuple(OpenPanel(name, i) for i, name in enumerate(("picture", "layers"), 1))
+    )
     window = open_window(replace(settings, panels=(*settings.panels, OpenPanel("losses", 3))), wait=False)
     registry = window.desk.registry
-    picture, roi, losses = window.desk.docks
-    assert [dock.windowTitle() for dock in window.desk.docks] == ["Picture", "RoI Pool and RoI Align", "Losses"]
+    picture, layers, losses = window.desk.docks
+    assert [dock.windowTitle() for dock in window.desk.docks] == ["Picture", "Layers", "Losses"]
     qtbot.waitUntil(lambda: all(dock.result is not None for dock in (picture, losses)), timeout=WAIT)
-    assert not roi.is_seen()
-    assert roi.panel is None
+    assert not layers.is_seen()
+    assert layers.panel is None
     assert [name for name in registry.entries if registry.loaded(name)] == ["picture", "losses"]
-    assert {panel.name for panel in window.desk.opened()} == {"picture", "roi", "losses"}
-    roi.raise_()
-    qtbot.waitUntil(lambda: roi.result is not None, timeout=WAIT)
+    assert {panel.name for panel in window.desk.opened()} == {"picture", "layers", "losses"}
+    layers.raise_()
+    qtbot.waitUntil(lambda: layers.result is not None, timeout=WAIT)
 
 
 def test_every_action_is_done_by_somebody(open_window: Any) -> None:
