@@ -11,6 +11,7 @@ from torch import nn
 
 from cvcore.foreign.errors import ModelError, short
 from cvcore.foreign.exported import load_exported
+from cvcore.foreign.inputs import Given, prepare
 from cvcore.foreign.onnx import load_onnx
 from cvcore.foreign.packages import PACKAGES, load_from_package
 from cvcore.foreign.python_file import load_python
@@ -31,12 +32,14 @@ class Source:
         function: of a Python file; empty takes the likeliest.
         weights: a .safetensors, .pt or .pth file; empty leaves the network as it is.
         fix_keys: put weights in also where their keys first need the prefix or wrapper that explains them.
+        inputs: what each input gets; empty where a picture is all.
     """
 
     place: str
     function: str = ""
     weights: str = ""
     fix_keys: bool = False
+    inputs: tuple[Given, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Source":
@@ -81,8 +84,8 @@ def load_network(source: Source, device: torch.device | str = "cpu") -> nn.Modul
     """The network in eval mode, its parameters without gradient. A Python file is run.
 
     Raises:
-        ModelError: it cannot be had; the weights do not fit (:class:`cvcore.foreign.WeightsMisfitError`). Nothing else, but
-            :class:`torch.OutOfMemoryError` of a device.
+        ModelError: it cannot be had; the weights do not fit (:class:`cvcore.foreign.WeightsMisfitError`); it asks for more than a
+            picture (:class:`cvcore.foreign.InputsError`). Nothing else, but :class:`torch.OutOfMemoryError` of a device.
     """
     path = Path(source.place)
     try:
@@ -95,7 +98,9 @@ def load_network(source: Source, device: torch.device | str = "cpu") -> nn.Modul
             raise ModelError("The network has no numbers (it was made on the meta device); give it weights.")
         freeze(network)
         # Tables worked out in eval() belong to the device.
-        return evaluated(with_hooks(network).to(device), places)
+        network = evaluated(with_hooks(network).to(device), places)
+        prepare(network, source.inputs)
+        return network
     except (ModelError, torch.OutOfMemoryError):
         raise
     except MemoryError as error:
@@ -124,6 +129,6 @@ def _made(source: Source, path: Path) -> tuple[nn.Module, Sequence[Path]]:
 
 
 def input_shape(network: nn.Module) -> tuple[int | None, ...]:
-    """(N, C, H, W) as a file says it, None where any will do; empty where nothing is known."""
+    """(N, C, H, W) of the picture that a network is called with, None for sides of any length; empty where nothing is known."""
     found: Any = getattr(network, "input_shape", ())
     return found if isinstance(found, tuple) else ()

@@ -27,6 +27,7 @@ class Trial:
         outputs: shapes of the tensors that the network gives, in order.
         classes: of its class scores; 0 if it gives none.
         maps: names of the layers that give maps, in order.
+        shown: names of the layers whose tensors have something in them for each channel or unit, maps among them.
         layers: how many layers ran.
         parameters: numbers in the network.
         fixed: it takes no other size.
@@ -37,6 +38,7 @@ class Trial:
     outputs: tuple[tuple[int, ...], ...]
     classes: int
     maps: tuple[str, ...]
+    shown: tuple[str, ...]
     layers: int
     parameters: int
     fixed: bool
@@ -72,6 +74,7 @@ def try_network(network: nn.Module, x: Tensor, places: Sequence[Path] = ()) -> T
         outputs=tuple(tuple(t.shape) for t in given),
         classes=scores.shape[1] if scores is not None else 0,
         maps=tuple(one.name for one in layers if one.name and one.shapes and len(one.shapes[0]) == 4),
+        shown=tuple(one.name for one in layers if one.name and one.shapes and len(one.shapes[0]) >= 2),
         layers=sum(one.calls > 0 for one in layers if one.name),
         parameters=sum(p.numel() for p in network.parameters()),
         fixed=fixed_size(network) is not None,

@@ -26,6 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--mean", type=_three, metavar="A[,B,C]", help="taken off each channel")
     group.add_argument("--std", type=_three, metavar="A[,B,C]", help="each channel is divided by it")
     group.add_argument("--scale", type=float, help="divides the pixels first: 255 for 0 to 1 (default), 1 for 0 to 255")
+    group.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=KIND[:TEXT]",
+        help="what an input of the network gets, where it has several, or takes the picture in another form: picture (or "
+        "picture:NHWC, picture:CHW, picture:NCHW grey), zeros:1,77, ones:1,77, value:3, file:mask.npy or nothing; "
+        "NAME is the argument's, and what lies in it after a dot, as in batch.image (repeatable)",
+    )
     group.add_argument("--trust", action="store_true", help="run the Python file of --model")
 
 
@@ -37,10 +46,11 @@ def settings_of(wanted: argparse.Namespace) -> list[str]:
     """
     if not wanted.model:
         return []
-    from cvcore.foreign import ModelError, fingerprint, kind_of
-    from explorer.own_networks.known import use
+    from cvcore.foreign import Given, ModelError, fingerprint, kind_of
+    from explorer.own_networks.known import last_of, use
     from explorer.own_networks.trial import guess, try_own
     from explorer.own_networks.trust import is_trusted, trust
+    from explorer.views.knobs import LEAST, MOST
 
     own = guess(wanted.model)
     given: dict[str, Any] = {
@@ -57,6 +67,13 @@ def settings_of(wanted: argparse.Namespace) -> list[str]:
         own = replace(own, **{key: value for key, value in given.items() if value is not None})
     except ValueError as error:
         raise ModelError("The network’s input does not fit: {what}.", what=error) from error
+    if wanted.input:
+        own = own.with_inputs([Given.parse(one) for one in wanted.input])
+    elif own.inputs and own.name == "" and last_of(own.place) is None:
+        raise ModelError(
+            "The network takes several inputs: say what each of them gets, for instance {example}.",
+            example=" ".join(f"--input '{one.name}={one.kind}{one.text and ':'}{one.text}'" for one in own.given),
+        )
     if own.path is not None and kind_of(own.place) == "python":
         digest = fingerprint(own.path)
         if wanted.trust:
@@ -66,8 +83,10 @@ def settings_of(wanted: argparse.Namespace) -> list[str]:
     # Any picture shows what the network takes and gives.
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     own, _ = try_own(own, noise)
+    if not own.input and not LEAST <= own.size <= MOST:
+        raise ModelError("Inputs of {least} to {most} px are shown, not {size}.", least=LEAST, most=MOST, size=own.size)
     own = use(own)
-    return [f"network={own.name}", f"size={min(max(own.size, 32), 1024)}", f"layer={own.layer}"]
+    return [f"network={own.name}", f"size={min(max(own.size, LEAST), MOST)}", f"layer={own.layer}"]
 
 
 def _three(text: str) -> Sequence[float]:

@@ -3,14 +3,15 @@
 import logging
 import os
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from cvcore.foreign.errors import ModelError
+from cvcore.foreign.inputs import KINDS, Given
 from cvcore.zoo import Preprocessing
 from explorer.files.stored import read_stored, stored, write_stored
 
@@ -40,6 +41,7 @@ class OwnModel:
         input: width and height, where the network takes no others; else empty.
         classes: of its class scores; 0 if it gives none.
         layer: to show first.
+        inputs: name, kind and text of what each input gets, as :class:`cvcore.foreign.Given` has them; empty where a picture is all.
         name: what it is chosen by; given by :func:`remember`.
     """
 
@@ -56,6 +58,7 @@ class OwnModel:
     input: tuple[int, ...] = ()
     classes: int = 0
     layer: str = ""
+    inputs: tuple[tuple[str, str, str], ...] = ()
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -63,6 +66,8 @@ class OwnModel:
             value, wanted = getattr(self, f.name), type(f.default)
             if f.name in ("mean", "std", "input"):
                 object.__setattr__(self, f.name, tuple(value))
+            elif f.name == "inputs":
+                object.__setattr__(self, f.name, tuple(tuple(one) for one in value))
             elif f.name == "scale" and isinstance(value, int):
                 object.__setattr__(self, f.name, float(value))
             elif f.name != "place" and not isinstance(value, wanted):
@@ -73,11 +78,23 @@ class OwnModel:
             raise ValueError(f"the input is {SMALLEST} to {LARGEST} pixels wide, not {self.size}")
         if len(self.input) not in (0, 2) or len(self.mean) != 3 or len(self.std) != 3:
             raise ValueError("three channels, two sides")
+        if not all(
+            len(one) == 3 and all(isinstance(part, str) for part in one) and one[1] in KINDS for one in self.inputs
+        ):
+            raise ValueError("an input is a name, what it gets, and a text")
         _ = self.preprocessing  # checks the rest
 
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(self.size, self.mean, self.std, self.colour, self.scale)
+
+    @property
+    def given(self) -> tuple[Given, ...]:
+        """What each input gets."""
+        return tuple(Given(name, cast(Any, kind), text) for name, kind, text in self.inputs)
+
+    def with_inputs(self, given: Sequence[Given]) -> "OwnModel":
+        return replace(self, inputs=tuple((one.name, one.kind, one.text) for one in given))
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -3,13 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cvcore.foreign import ModelError, Trial, input_shape, kind_of, load_network, try_network
+from cvcore.foreign import (
+    InputsError,
+    ModelError,
+    Trial,
+    asked_by,
+    discover,
+    input_shape,
+    kind_of,
+    load_network,
+    picture_in,
+    suggested,
+    try_network,
+)
 from cvcore.foreign.checkpoint import ENDINGS as WEIGHTS
 from cvcore.foreign.loading import Source
 from cvcore.foreign.packages import preprocessing_of
@@ -21,6 +33,14 @@ from explorer.views.fit import Fit, network_input
 LABELS = (".labels.txt", ".classes.txt", ".txt")
 """What may follow a network's name in that of a file beside it."""
 LABELS_BESIDE = ("labels.txt", "classes.txt", "imagenet_classes.txt")
+
+
+AS_IT_IS: dict[str, Any] = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "scale": 1.0}
+WHOLE: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"), AS_IT_IS),
+    "int8": {**AS_IT_IS, "mean": (128.0, 128.0, 128.0)},
+}
+"""How a picture becomes whole numbers, for networks that take those: as it is, or about 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,7 @@ PRESETS = (
     Preset("ImageNet", "RGB", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 255.0),
     Preset("−1 to 1", "RGB", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 255.0),
     Preset("0 to 1", "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 255.0),
+    Preset("0 to 255", "RGB", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0),
     Preset("0 to 255, BGR, less the mean", "BGR", (103.53, 116.28, 123.675), (1.0, 1.0, 1.0), 1.0),
 )
 
@@ -73,9 +94,15 @@ def guess(place: str) -> OwnModel:
     if kind == "python":
         return replace(own, weights=_beside(path, WEIGHTS, ()))
     # Reading these runs nothing.
-    shape = input_shape(load_network(Source(source.place)))
+    try:
+        asked = asked_by(load_network(Source(source.place)))
+        given = suggested(asked)
+    except InputsError as error:
+        asked, given = error.asked, suggested(error.asked)
+        own = own.with_inputs(given)
+    shape, dtype = picture_in(asked, given)
     sides = shape[2:] if len(shape) == 4 else ()
-    own = replace(own, input=input_of(shape))
+    own = replace(own, input=input_of(shape), **WHOLE.get(dtype, {}))
     wide = sides[1] if len(sides) == 2 and sides[1] else own.size
     return replace(own, size=min(max(wide, SMALLEST), LARGEST))
 
@@ -94,16 +121,30 @@ def try_own(own: OwnModel, image: NDArray[np.uint8]) -> tuple[OwnModel, Trial]:
     Raises:
         ModelError: it cannot be had or run, or does not fit its class names; the sentence says why.
     """
-    network = networks.load_own(own)
-    own = replace(own, input=input_of(input_shape(network)))
-    places = [own.path.parent] if own.path is not None and own.path.suffix == ".py" else []
-    trial = try_network(network, network_picture(own, image), places)
-    if not trial.maps:
-        raise ModelError("The network runs, but no layer inside gives a map that could be shown.")
+    own, trial = _tried(own, image)
+    if not trial.shown:
+        raise ModelError("The network runs, but no layer inside gives a tensor that could be shown.")
     check_labels(own.labels, trial.classes)
     if trial.fixed and not own.input:
         own = replace(own, input=(own.size, own.size))
-    return replace(own, classes=trial.classes, layer=trial.maps[len(trial.maps) // 4]), trial
+    layers = trial.maps or trial.shown
+    return replace(own, classes=trial.classes, layer=layers[len(layers) // 4]), trial
+
+
+def _tried(own: OwnModel, image: NDArray[np.uint8]) -> tuple[OwnModel, Trial]:
+    """One pass; a Python network that fails on the picture itself may want it in a dict or a list."""
+    network = networks.load_own(own)
+    own = replace(own, input=input_of(input_shape(network)))
+    x = network_picture(own, image)
+    places = [own.path.parent] if own.path is not None and own.path.suffix == ".py" else []
+    try:
+        return own, try_network(network, x, places)
+    except ModelError:
+        given = discover(network, x) if kind_of(own.place) in ("python", "package") and not own.inputs else ()
+        if not given:
+            raise
+    own = own.with_inputs(given)
+    return own, try_network(networks.load_own(own), x, places)
 
 
 def network_picture(own: OwnModel, image: NDArray[np.uint8]) -> torch.Tensor:

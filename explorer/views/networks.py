@@ -186,7 +186,7 @@ def load_own(own: OwnModel, device: "torch.device | str" = "cpu") -> "torch.nn.M
 
     if own.path is not None and kind_of(own.place) == "python":
         require_trust(own.path)
-    network = load_network(Source(own.place, own.function, own.weights, own.fix_keys), device)
+    network = load_network(Source(own.place, own.function, own.weights, own.fix_keys, own.given), device)
     width, height = own.input or (own.size, own.size)
     x = torch.zeros(1, 3, height, width, device=device)
     try:

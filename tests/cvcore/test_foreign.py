@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -20,7 +19,7 @@ from cvcore.foreign import (
     try_network,
 )
 from cvcore.record import describe, record
-from tests.cvcore.foreign_for_tests import PYTHON, Small, onnx_model, save_exported, save_onnx, small
+from tests.cvcore.foreign_for_tests import PYTHON, Small, save_exported, small
 
 X = torch.linspace(-1, 1, 3 * 64 * 64).reshape(1, 3, 64, 64)
 
@@ -222,130 +221,6 @@ def test_garbage_is_said_to_be_damaged(tmp_path: Path, name: str) -> None:
     path.unlink()
     with pytest.raises(ModelError, match="does not exist"):
         load_network(Source(str(path)))
-
-
-# -- ONNX
-
-
-def test_an_onnx_file(tmp_path: Path) -> None:
-    import onnxruntime
-
-    save_onnx(tmp_path / "net.onnx")
-    network = load_network(Source(str(tmp_path / "net.onnx")))
-    wanted = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"x": X.numpy()})[0]
-    assert np.allclose(network(X).numpy(), wanted, atol=1e-5)
-    layers = {one.name: one for one in describe(network, X)}
-    assert layers["layer1.0.conv.Conv"].type == "Conv"
-    assert layers["layer1.0.conv.Conv"].parameters == 8 * 8 * 9
-    assert layers["layer1.0.Add"].shapes == ((1, 8, 32, 32),)
-    assert layers["layer1"].calls == 0
-    trial = try_network(network, X)
-    assert trial.classes == 10
-    assert not trial.fixed
-    assert torch.equal(network.to(torch.bfloat16)(X.bfloat16()).isfinite(), torch.ones(1, 10, dtype=torch.bool))
-
-
-def test_an_onnx_file_with_a_fixed_size(tmp_path: Path) -> None:
-    save_onnx(tmp_path / "net.onnx", [1, 3, 64, 64])
-    network = load_network(Source(str(tmp_path / "net.onnx")))
-    assert input_shape(network) == (1, 3, 64, 64)
-    assert try_network(network, X).fixed
-    save_onnx(tmp_path / "net.onnx", [1, 1, 28, 28])
-    with pytest.raises(ModelError, match="takes 1 channels; a picture has 3"):
-        try_network(load_network(Source(str(tmp_path / "net.onnx"))), X)
-    save_onnx(tmp_path / "net.onnx", [4, 3, 64, 64])
-    with pytest.raises(ModelError, match="takes 4 pictures at once"):
-        try_network(load_network(Source(str(tmp_path / "net.onnx"))), X)
-
-
-def test_weights_cannot_be_put_into_onnx(tmp_path: Path) -> None:
-    save_onnx(tmp_path / "net.onnx")
-    with pytest.raises(ModelError, match="has its weights in it"):
-        load_network(Source(str(tmp_path / "net.onnx"), weights="w.pt"))
-
-
-W = np.random.default_rng(1).normal(size=(4, 3, 3, 3)).astype(np.float32)
-OPERATORS: list[tuple[str, dict[str, Any], list[Any]]] = [
-    ("Conv", {"pads": [1, 0, 0, 2], "strides": [2, 1]}, [W]),
-    ("Conv", {"auto_pad": "SAME_UPPER"}, [W]),
-    ("Conv", {"group": 3, "dilations": [2, 2]}, [W[:3, :1]]),
-    ("ConvTranspose", {"strides": [2, 2], "output_padding": [1, 1]}, [W[:3]]),
-    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, []),
-    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}, []),
-    ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, []),
-    ("AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}, []),
-    ("BatchNormalization", {"epsilon": 0.1}, [np.float32([1, 2, 3]), np.float32([0, 1, 2]), np.float32([0, 0, 1]), np.float32([1, 2, 1])]),
-    ("Clip", {}, [np.float32(-0.2)]),
-    ("Div", {}, [np.float32([3.0])]),
-    ("Pow", {}, [np.float32(2)]),
-    ("HardSigmoid", {"alpha": 0.3}, []),
-    ("LeakyRelu", {"alpha": 0.3}, []),
-    ("Elu", {}, []),
-    ("Softmax", {"axis": 1}, []),
-    ("ReduceMean", {"axes": [2, 3], "keepdims": 0}, []),
-    ("GlobalMaxPool", {}, []),
-    ("Transpose", {"perm": [0, 2, 3, 1]}, []),
-    ("Transpose", {}, []),
-    ("Reshape", {}, [np.array([0, -1])]),
-    ("Squeeze", {}, []),
-    ("Unsqueeze", {}, [np.array([1, -1])]),
-    ("Flatten", {"axis": 2}, []),
-    ("Slice", {}, [np.array([0, -5]), np.array([9, 9999]), np.array([2, 3]), np.array([2, 1])]),
-    ("Slice", {}, [np.array([8]), np.array([0]), np.array([3]), np.array([-1])]),
-    ("LayerNormalization", {"axis": -1}, [np.linspace(1, 2, 11, dtype=np.float32)]),
-    ("Resize", {"mode": "linear"}, [np.float32([]), np.float32([1, 1, 2, 2])]),
-    ("Erf", {}, []),
-    ("Softplus", {}, []),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "attributes", "constants"), OPERATORS, ids=lambda part: part if isinstance(part, str) else ""
-)
-def test_every_operator_gives_what_the_runtime_gives(
-    name: str, attributes: dict[str, Any], constants: list[Any]
-) -> None:
-    import onnxruntime
-    from onnx import helper
-
-    from cvcore.foreign.onnx import OnnxNetwork
-
-    known = {f"c{i}": value for i, value in enumerate(constants)}
-    model = onnx_model([helper.make_node(name, ["x", *known], ["y"], **attributes)], known)
-    x = torch.randn(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
-    wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x.numpy()})[0]
-    made = OnnxNetwork(model)(x)
-    assert made.shape == wanted.shape
-    assert np.allclose(made.numpy(), wanted, atol=1e-5)
-
-
-def test_subgraphs_and_several_outputs() -> None:
-    from onnx import TensorProto, helper
-
-    from cvcore.foreign.onnx import OnnxNetwork
-
-    def branch(name: str, op: str) -> Any:
-        value = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-        return helper.make_graph([helper.make_node(op, ["x", "two"], [name])], name, [], [value])
-
-    nodes = [
-        helper.make_node("ReduceMean", ["x"], ["m"], keepdims=0),
-        helper.make_node("Greater", ["m", "zero"], ["b"]),
-        helper.make_node("If", ["b"], ["y"], then_branch=branch("t", "Mul"), else_branch=branch("e", "Add")),
-        helper.make_node("Split", ["x"], ["s1", "", "s3"], axis=1),
-    ]
-    model = onnx_model(nodes, {"two": np.float32(2), "zero": np.float32(0)}, outputs=("y", "s1"))
-    network = OnnxNetwork(model)
-    up, down = network(torch.ones(1, 3, 4, 4)), network(-torch.ones(1, 3, 4, 4))
-    assert torch.equal(up["y"], torch.full((1, 3, 4, 4), 2.0))
-    assert torch.equal(down["y"], torch.ones(1, 3, 4, 4))
-    assert up["s1"].shape == (1, 1, 4, 4)
-
-
-def test_onnx_without_its_packages_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ModelError, match=r"pip install 'cv-explorer\[onnx\]'"):
-        load_network(Source(str(tmp_path / "net.onnx")))
 
 
 # -- packages

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cvcore.foreign.onnx.reading import TYPES
+
 Native = Callable[[list[Any]], Any]
 """From the node's inputs in order, None for one left out, to its output or outputs."""
 Attributes = dict[str, Any]
@@ -28,7 +30,7 @@ PLAIN: dict[str, Callable[..., Tensor]] = {
     "Mish": F.mish,
     "Mul": torch.mul,
     "Neg": torch.neg,
-    "Pow": lambda a, b: torch.pow(a, b.to(a.dtype)),
+    "Pow": lambda a, b: torch.pow(a, b if a.is_floating_point() else b.to(torch.float64)).to(a.dtype),
     "Reciprocal": torch.reciprocal,
     "Relu": torch.relu,
     "Sigmoid": torch.sigmoid,
@@ -296,6 +298,15 @@ def _hard_sigmoid(a: Attributes, known: Sequence[Tensor | None], version: int, o
     return lambda inputs: (inputs[0] * a.get("alpha", 0.2) + a.get("beta", 0.5)).clamp(0, 1)
 
 
+def _cast(a: Attributes, known: Sequence[Tensor | None], version: int, outputs: int) -> Native | None:
+    """Also of half networks, whose gradients would otherwise end here."""
+    name = TYPES.get(a["to"]) if not isinstance(a["to"], bytes) else None
+    if name is None or name.startswith("complex"):
+        return None
+    wanted: torch.dtype = getattr(torch, name)
+    return lambda inputs: inputs[0].to(wanted)
+
+
 def _concat(a: Attributes, known: Sequence[Tensor | None], version: int, outputs: int) -> Native | None:
     return lambda inputs: torch.cat(inputs, a["axis"])
 
@@ -309,6 +320,7 @@ def _shape_of(a: Attributes, known: Sequence[Tensor | None], version: int, outpu
 MAKERS: dict[str, Maker] = {
     "AveragePool": _pool("average"),
     "BatchNormalization": _batch_norm,
+    "Cast": _cast,
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,

@@ -1,6 +1,6 @@
 """One node of an ONNX graph as a module: torch's own operator where it means the same, ONNX Runtime otherwise."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,11 @@ from torch import Tensor, nn
 
 from cvcore.foreign.errors import ModelError, short
 from cvcore.foreign.onnx.native import Native, native_operator
+from cvcore.foreign.onnx.reading import tensor_of
+
+
+SESSIONS = 16
+"""Kept of one node: one is enough unless it is called with ever other types or shapes."""
 
 
 class Node(nn.Module):
@@ -17,19 +22,25 @@ class Node(nn.Module):
     Args:
         proto: an ``onnx.NodeProto``.
         constants: what it reads that is known beforehand, by name.
+        others: weights of kinds that only ONNX Runtime has (``onnx.TensorProto``).
         opset: versions of the operators, by domain.
         ir: version of the file's format.
     """
 
-    def __init__(self, proto: Any, constants: Mapping[str, Tensor], opset: Mapping[str, int], ir: int) -> None:
+    def __init__(
+        self, proto: Any, constants: Mapping[str, Tensor], others: Sequence[Any], opset: Mapping[str, int], ir: int
+    ) -> None:
         super().__init__()
-        reads = tuple(read_by(proto))
+        held = {one.name for one in others}
+        reads = tuple(name for name in read_by(proto) if name not in held)
         self.op_type: str = proto.op_type
         self.inputs = tuple(name for name in reads if name not in constants)
-        self.native: Native | None = native_operator(proto, constants, opset)
-        self._proto, self._opset, self._ir, self._reads = proto, opset, ir, reads
+        self.native: Native | None = None if others else native_operator(proto, constants, opset)
+        self._proto, self._others, self._opset, self._ir, self._reads = proto, tuple(others), opset, ir, reads
         self._sessions: dict[tuple[Any, ...], Any] = {}
         self._slots: list[str | int] = []
+        # Tells in which precision the network is now: a node without weights has nothing else to know it by.
+        self.register_buffer("precision", torch.zeros(()), persistent=False)
         for name in reads:
             if name not in constants:
                 self._slots.append(self.inputs.index(name))
@@ -52,46 +63,116 @@ class Node(nn.Module):
         values = [given[slot] if isinstance(slot, int) else getattr(self, slot) for slot in self._slots]
         by_name = dict(zip(self._reads, values, strict=True))
         if self.native is not None:
-            return self.native([by_name[name] if name else None for name in self._proto.input])
+            try:
+                made = self.native([by_name[name] if name else None for name in self._proto.input])
+            except (torch.OutOfMemoryError, MemoryError):
+                raise
+            except Exception:  # not for these types or shapes; the runtime says what is wrong, if anything is
+                return self._run(by_name)
+            return self._in_precision(made)
         return self._run(by_name)
 
-    def _run(self, values: Mapping[str, Tensor]) -> Any:
+    def _in_precision(self, made: Any) -> Any:
+        """What is float32 by the file's own words (Cast) follows the network when that is moved to another precision."""
+        wanted = self.precision.dtype
+        if self.op_type != "Cast" or wanted == torch.float32 or not made.is_floating_point():
+            return made
+        return made.to(wanted)
+
+    def _run(self, values: Mapping[str, Any]) -> Any:
         """By ONNX Runtime, on the host, in the precision of the file."""
-        device = next((t.device for t in values.values() if t.device.type != "cpu"), torch.device("cpu"))
-        floats = next((t.dtype for t in values.values() if t.is_floating_point()), torch.float32)
-        feeds = {
-            name: (t.float() if t.dtype == torch.bfloat16 else t).detach().cpu().contiguous().numpy()
-            for name, t in values.items()
-        }
-        key = tuple(array.dtype.str for array in feeds.values())
+        flat = [t for value in values.values() for t in (value if isinstance(value, list) else [value])]
+        tensors = [t for t in flat if isinstance(t, Tensor)]
+        device = next((t.device for t in tensors if t.device.type != "cpu"), torch.device("cpu"))
+        narrow = any(t.dtype == torch.bfloat16 for t in tensors)
+        feeds = {name: _fed(value) for name, value in values.items()}
         try:
-            if key not in self._sessions:
-                self._sessions[key] = self._session(feeds)
-            made = self._sessions[key].run(None, feeds)
-        except Exception as error:  # the runtime's own kinds
-            raise ModelError("The ONNX operator {name} failed: {what}", name=self.op_type, what=short(error)) from error
-        if not all(isinstance(array, np.ndarray) for array in made):
-            raise ModelError("The ONNX operator {name} gives something else than arrays.", name=self.op_type)
-        outputs = tuple(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in made)
-        if floats == torch.bfloat16:
-            outputs = tuple(t.to(floats) if t.is_floating_point() else t for t in outputs)
+            made = self._made(feeds)
+        except Exception:
+            try:
+                made = self._made(feeds, known=True)
+            except Exception as error:  # the runtime's own kinds
+                raise ModelError(
+                    "The ONNX operator {name} failed: {what}", name=self.op_type, what=short(error)
+                ) from error
+        given = iter(made)
+        outputs = tuple(_taken(next(given), device, narrow=narrow) if name else None for name in self._proto.output)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _session(self, feeds: Mapping[str, Any]) -> Any:
+    def _made(self, feeds: Mapping[str, Any], *, known: bool = False) -> Any:
+        """What a session gives for these values.
+
+        Args:
+            known: the session is for just these shapes, and for just these values of what can be sizes and axes: some operators can be
+                made for nothing else.
+        """
+        sizes = {name: value for name, value in feeds.items() if known and _is_sizes(value)}
+        key = (*map(_kind, feeds.values()), *map(np.shape, feeds.values() if known else ()))
+        key += tuple(value.tobytes() for value in sizes.values())
+        if key not in self._sessions:
+            if len(self._sessions) > SESSIONS:
+                self._sessions.clear()
+            self._sessions[key] = self._session(feeds, sizes, shaped=known)
+        return self._sessions[key].run(None, {name: value for name, value in feeds.items() if name not in sizes})
+
+    def _session(self, feeds: Mapping[str, Any], sizes: Mapping[str, Any], *, shaped: bool) -> Any:
         import onnxruntime
-        from onnx import helper
+        from onnx import helper, numpy_helper
 
-        def info(name: str, array: Any) -> Any:
-            return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), None)
-
+        inputs = [_info(name, value, shaped=shaped) for name, value in feeds.items() if name not in sizes]
         outputs = [helper.make_empty_tensor_value_info(name) for name in self._proto.output if name]
-        graph = helper.make_graph([self._proto], "node", [info(*item) for item in feeds.items()], outputs)
+        held = [*self._others, *(numpy_helper.from_array(value, name) for name, value in sizes.items())]
+        graph = helper.make_graph([self._proto], "node", inputs, outputs, initializer=held)
         opsets = [helper.make_opsetid("" if d == "ai.onnx" else d, v) for d, v in self._opset.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=self._ir)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what fails is raised
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the sessions: a copy makes its own."""
+        return {**self.__dict__, "_sessions": {}}
+
+
+def _fed(value: Any) -> Any:
+    """A tensor, or a sequence of such, as ONNX Runtime takes it; text stays as the runtime gave it."""
+    if isinstance(value, list):
+        return [_fed(one) for one in value]
+    if not isinstance(value, Tensor):
+        return value
+    return (value.float() if value.dtype == torch.bfloat16 else value).detach().cpu().contiguous().numpy()
+
+
+def _taken(made: Any, device: torch.device, *, narrow: bool) -> Any:
+    if isinstance(made, list):
+        return [_taken(one, device, narrow=narrow) for one in made]
+    if not isinstance(made, np.ndarray):
+        made = np.asarray(made)
+    if made.dtype == object:
+        return made
+    tensor = tensor_of(made if made.flags.c_contiguous and made.flags.writeable else made.copy()).to(device)
+    return tensor.to(torch.bfloat16) if narrow and tensor.is_floating_point() else tensor
+
+
+def _is_sizes(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.int64 and value.size <= 64
+
+
+def _kind(value: Any) -> Any:
+    """What a session is made for."""
+    return ("sequence", _kind(value[0]) if value else "<f4") if isinstance(value, list) else value.dtype.str
+
+
+def _info(name: str, value: Any, *, shaped: bool) -> Any:
+    from onnx import TensorProto, helper
+
+    def element(array: Any) -> int:
+        return TensorProto.STRING if array.dtype == object else int(helper.np_dtype_to_tensor_dtype(array.dtype))
+
+    if isinstance(value, list):
+        return helper.make_tensor_sequence_value_info(name, element(value[0]) if value else TensorProto.FLOAT, None)
+    return helper.make_tensor_value_info(name, element(value), value.shape if shaped else None)
 
 
 def _slot(number: int) -> str:
