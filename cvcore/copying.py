@@ -1,5 +1,6 @@
 """Copies of networks, also of those that keep tensors they computed."""
 
+import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -14,7 +15,9 @@ def copied(model: nn.Module) -> nn.Module:
     ``torch.nn.utils.spectral_norm`` or ``torch.nn.utils.prune`` do: their hooks compute the weight anew in each pass.
     """
     computed = [tensor for module in model.modules() for tensor in _tensors(vars(module)) if not tensor.is_leaf]
-    return deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the stand-ins for tensors in graphs of torch.export
+        return deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed})
 
 
 def _tensors(value: Any, depth: int = 4) -> Iterator[Tensor]:

@@ -36,7 +36,7 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 PLURALS = {"zh_CN": "nplurals=1; plural=0;"}
 SAY_THE_FIRST = ("tr", "stage", "Stage", "Step", "Items")
 """Calls that show their first argument in the user's language: steps of a walk and dimensions among them."""
-ERRORS_OF_OWN_NETWORKS = ("ModelError", "WeightsMisfitError")
+ERRORS_OF_OWN_NETWORKS = ("InputsError", "ModelError", "WeightsMisfitError")
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ A network gets a hook in front of it that makes all of that from the picture alo
 """
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -363,17 +362,7 @@ class Probe(dict[str, Any]):
         self.name, self.x = name, x
         self.keys_asked: list[str] = []
 
-    def __missing__(self, key: str) -> Any:
-        return self._ask(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """A key with a default may be left out."""
-        return super().get(key, default)
-
-    def __contains__(self, key: object) -> bool:
-        return super().__contains__(key)
-
-    def _ask(self, key: str) -> Tensor:
+    def __missing__(self, key: str) -> Tensor:
         if not isinstance(key, str):
             raise KeyError(key)
         self.keys_asked.append(key)
@@ -416,8 +405,3 @@ def discover(network: nn.Module, x: Tensor) -> tuple[Given, ...]:
         if given := found():
             return given
     return ()
-
-
-def is_name(text: str) -> bool:
-    """Whether it can name an input."""
-    return re.fullmatch(r"\w+(\.\w[\w -]*)*", text) is not None

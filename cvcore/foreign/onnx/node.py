@@ -11,7 +11,6 @@ from cvcore.foreign.errors import ModelError, short
 from cvcore.foreign.onnx.native import Native, native_operator
 from cvcore.foreign.onnx.reading import tensor_of
 
-
 SESSIONS = 16
 """Kept of one node: one is enough unless it is called with ever other types or shapes."""
 
