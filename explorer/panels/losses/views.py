@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cvcore.losses.box_descent import LOSSES
+from cvcore.losses.box_descent import LOSSES, Array, Descent, Drag
 from explorer.figure import (
     Arrows,
     At,
@@ -31,7 +31,7 @@ from explorer.figure import (
 )
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.losses.compute import Array, Arrival, Descent, Drag, Trace, picture_size
+from explorer.panels.losses.compute import Arrival, Trace, picture_size
 from explorer.panels.losses.controls import (
     ALL,
     ASPECT,

@@ -2,9 +2,8 @@
 
 from explorer.panels.nms.compute import Trace, compute
 from explorer.panels.nms.controls import Params, View
-from explorer.panels.nms.saving import files
 from explorer.panels.nms.views import VIEWS, pick, tell
-from explorer.panels.nms.words import explain, notes
+from explorer.panels.nms.words import explain, files, notes
 
 __all__ = [
     "CHAPTER",

@@ -1,16 +1,24 @@
 """What happened to a box, in sentences and formulas filled with its numbers; notes, and the explanation's numbers."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cvcore import zoo
+from cvcore.assets import asset
+from cvcore.evaluate.coco_json import coco_results
+from cvcore.evaluate.detection import Detections
 from cvcore.suppression.methods import AVERAGING
 from explorer.figure import Note
+from explorer.files.coco_images import image_entry, image_number
 from explorer.i18n import tr, tr_n
 from explorer.panel import Result
 from explorer.panels.nms.compute import Run, State, Trace, in_focus, last_decision, moved, pair_of, state, step_of
-from explorer.panels.nms.controls import Params, View
+from explorer.panels.nms.controls import FILE_NAMES, Params, View
+from explorer.views.detections import CARD
 
 Shown = Result[Trace, Params]
 Row = NDArray[np.floating]
@@ -313,3 +321,31 @@ def example(trace: Trace, view: View, step: int) -> tuple[int, int]:
         return pair[0], focus
     removed = (run.trace.decisions.by == focus).nonzero()
     return (int(run.trace.decisions.on[removed[0, 0]]) if len(removed) else -1), focus
+
+
+# -- files
+
+
+def files(result: Shown, view: View) -> dict[str, bytes]:
+    """``NAME.json`` of each method shown and ``images.json``, as COCO JSON: results load with pycocotools' ``loadRes`` as they are.
+
+    By hand there is one class, of number 1. Format: https://cocodataset.org/#format-results .
+    """
+    trace = result.trace
+    numbers, categories = [1], [{"id": 1, "name": "box"}]
+    if not trace.by_hand:
+        rows = json.loads((asset("weights") / zoo.card(CARD).labels).read_text("utf-8"))
+        numbers = [row["coco_id"] for row in rows]
+        categories = [{"id": row["coco_id"], "name": row["en"]} for row in rows]
+    image = image_number(result.frame)
+    width, height = trace.size
+    made: dict[str, Any] = {}
+    for run in trace.runs:
+        labels = np.array([numbers[label] for label in trace.scene.labels[run.trace.keep].tolist()], np.int64)
+        kept = Detections(
+            run.trace.kept_boxes.numpy().astype(np.float64), run.trace.kept_scores.numpy().astype(np.float64), labels
+        )
+        made[f"{FILE_NAMES[run.method]}.json"] = coco_results(image, kept)
+    entry = image_entry(result.frame) | {"width": round(width), "height": round(height)}
+    made["images.json"] = {"images": [entry], "categories": categories}
+    return {name: (json.dumps(content, indent=1) + "\n").encode() for name, content in made.items()}

@@ -1,9 +1,9 @@
 """RoI Pool and RoI Align on one region: where bins lie, what they read, where the gradient goes, and what rounding costs."""
 
+from explorer.panels.roi.bins import explain
 from explorer.panels.roi.compute import Trace, compute
 from explorer.panels.roi.controls import Params, View
 from explorer.panels.roi.views import VIEWS, pick, tell
-from explorer.panels.roi.words import explain
 
 __all__ = ["CHAPTER", "PAPER", "TITLE", "VIEWS", "Params", "Trace", "View", "compute", "explain", "pick", "tell"]
 

@@ -53,10 +53,10 @@ from explorer.panels.roi.bins import (
     real_bins,
     sampling_points,
     selection,
+    sentence,
 )
 from explorer.panels.roi.compute import Trace, as_box
 from explorer.panels.roi.controls import ALL_BINS, AVERAGE, SHOWS, Params, View
-from explorer.panels.roi.words import sentence
 from explorer.views.detections import class_names
 from explorer.views.items import Items
 from explorer.views.said import MINUS
