@@ -1,7 +1,7 @@
 """What holds for every panel, in every view, in both languages and on odd pictures. The oracles of a panel's numbers are its own tests.
 
-Results come from the program's own Computer. A new panel is tested here without a line; the two tables below name what older ones
-still do, and may only become shorter.
+Results come from the program's own Computer. A new panel is tested here without a line, only its snapshot is to be taken; the table below
+names what older ones still do, and may only become shorter.
 """
 
 import json
@@ -58,10 +58,6 @@ COMPUTES_IN_DRAW: dict[str, set[str]] = {
     },
 }  # fmt: skip
 """By panel, what its draw still computes: operators of torch, functions of OpenCV. To be emptied: compute does it."""
-UNCHECKED: set[str] = set()
-"""Panels some of whose controls take values outside their range, or refuse them without a sentence. ``check`` refuses them all."""
-LIGHTS_ABSENT: set[str] = set()
-"""Panels that light panes of other views than the one that is shown."""
 
 ODD = odd_pictures()
 PNG = cv2.imencode(".png", np.zeros((2, 2, 3), np.uint8))[1].tobytes()
@@ -169,6 +165,7 @@ def same_font(qapp: QApplication) -> Iterator[None]:
 @each_panel
 def test_the_first_view_looks_as_it_did(name: str, tmp_path: Path) -> None:
     """After a change that is wanted: ``python -m tests.explorer.panel_snapshots PANEL``, and look at the picture."""
+    assert (SNAPSHOTS / f"{name}.png").is_file(), f"take its picture: python -m tests.explorer.panel_snapshots {name}"
     with PillowImage.open(SNAPSHOTS / f"{name}.png") as stored:
         now = taken(first_figure(name))
         now.save(tmp_path / f"{name}.png")
@@ -218,7 +215,7 @@ def assert_probes(shown: Shown) -> None:
         if case not in seen and picked.keys() <= knobs(shown.view).keys():
             seen.add(case)
             assert_drawable(shown.looked(**picked).figure)
-    assert not absent or shown.panel.name in LIGHTS_ABSENT, f"lights panes that are not there: {absent}"
+    assert not absent, f"lights panes that are not there: {absent}"
 
 
 # -- saving
@@ -281,7 +278,7 @@ def test_controls_take_their_extremes(name: str) -> None:
 def test_controls_refuse_what_is_outside(name: str) -> None:
     panel = panels()[name]
     taken = {field: value for field, value in outside(panel) if not refusal(panel, field, value)}
-    assert bool(taken) == (name in UNCHECKED), taken or f"{name} refuses all: take it off the table"
+    assert not taken
 
 
 @each_panel
@@ -296,8 +293,8 @@ def test_controls_have_words(name: str) -> None:
     assert all(f.name in knobs(panel.params) for f in fields(panel.params))
 
 
-def test_tables_name_panels_that_are_there() -> None:
-    assert COMPUTES_IN_DRAW.keys() | UNCHECKED | LIGHTS_ABSENT <= set(PANELS)
+def test_the_table_names_panels_that_are_there() -> None:
+    assert COMPUTES_IN_DRAW.keys() <= set(PANELS)
     assert fast(panels()["layers"]) == {"size": 64}
 
 
