@@ -254,13 +254,13 @@ def snippet(text: str, start: int) -> tuple[str, int]:
     return before + cut + ("…" if begin + SNIPPET < len(text) else ""), begin - len(before)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def folded_of(text: str) -> str:
     """In small letters; of the same length, so that places stay places."""
     return "".join(one.casefold() if len(one.casefold()) == 1 else one for one in text)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def _starts(text: str) -> tuple[int, ...]:
     """Where words begin, also within a name such as RoIAlign."""
     return tuple(
