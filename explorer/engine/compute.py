@@ -5,7 +5,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from threading import get_ident
 from typing import Any, TypeVar, cast
@@ -24,6 +24,8 @@ ONCE_KEPT = 16
 """How many shared intermediate results are kept while one frame is held and parameters change."""
 KEPT = 64
 """How many results a panel keeps from frame to frame."""
+QUICK = 0.05
+"""Seconds of a computation that need not be stopped."""
 IDLE_KEPT = 2
 """How many networks are kept that no panel uses any more: who compares two goes back and forth."""
 
@@ -56,6 +58,7 @@ class Computer:
         self._kept: dict[int, OrderedDict[Hashable, Any]] = {}
         self._previous: dict[int, Any] = {}
         self._on_cpu: dict[int, str] = {}
+        self._quick: dict[int, tuple[Task, tuple[int, int]]] = {}
 
     def compute(
         self,
@@ -72,6 +75,7 @@ class Computer:
             asked: when the task or the frame was handed over, in seconds of ``time.perf_counter``: waiting begins there.
             cancelled: what ``context.cancelled`` says.
             stop: looked at before every module of a network that runs: once true, the computation ends there. As ``cancelled`` if None.
+                Not of a task that took less than :data:`QUICK` the last time: it ends by itself, and looking costs a twentieth of it.
 
         Returns:
             None if it was cancelled.
@@ -90,7 +94,7 @@ class Computer:
             if torch.get_num_threads() != task.threads:
                 torch.set_num_threads(task.threads)
             try:
-                with stopping(stop or cancelled):
+                with nullcontext() if self._quick.get(task.id) == (task, frame.size) else stopping(stop or cancelled):
                     trace, asked_for = self._run(panel, frame, task, device, stages, cancelled)
             except torch.OutOfMemoryError:
                 if device == "cpu":
@@ -119,6 +123,10 @@ class Computer:
             self.progress = None
             self._let_go(IDLE_KEPT)
         self._previous[task.id] = trace
+        if time.perf_counter() - started < QUICK:
+            self._quick[task.id] = task, frame.size
+        else:
+            self._quick.pop(task.id, None)
         note = ""
         if device != task.device:
             note = tr("Out of memory on {device}: this panel now runs on the CPU.", device=task.device)
@@ -139,6 +147,7 @@ class Computer:
         self._previous.pop(task_id, None)
         self._kept.pop(task_id, None)
         self._on_cpu.pop(task_id, None)
+        self._quick.pop(task_id, None)
         self._used.pop(task_id, None)
         self._once.clear()
         self._let_go(0)

@@ -118,3 +118,22 @@ def test_an_error_without_words_is_named_by_its_kind(message: str) -> None:
     result = Computer({"probe": make_panel(compute=compute)}).compute(make_frame(), Task(1, "probe", Params()))
     assert result is not None
     assert result.error
+
+
+def test_a_network_is_watched_unless_the_same_was_quick_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched: list[bool] = []
+
+    def compute(frame: Frame, params: Params, context: Context) -> Trace:
+        watched.append(bool(torch.nn.modules.module._global_forward_pre_hooks))
+        return Trace(0.0, None)
+
+    computer = Computer({"probe": make_panel(compute=compute)})
+    task, small, large = Task(1, "probe", Params()), make_frame(size=(8, 8)), make_frame(size=(16, 8))
+    monkeypatch.setattr("explorer.engine.compute.QUICK", 1e9)
+    for one, frame in ((task, small), (task, small), (task, large), (Task(1, "probe", Params(factor=2)), large)):
+        computer.compute(frame, one)
+    assert watched == [True, False, True, True]
+    monkeypatch.setattr("explorer.engine.compute.QUICK", 0.0)
+    computer.compute(small, task)
+    computer.compute(small, task)
+    assert watched[4:] == [True, True]
