@@ -115,13 +115,19 @@ def suggested(asked: Sequence[Asked]) -> tuple[Given, ...]:
 def _likeliest(asked: Sequence[Asked]) -> Asked | None:
     """The one that is a picture by its shape, else by its name, else the first that has to be given."""
     tensors = [one for one in asked if not one.constant]
-    by_shape = [one for one in tensors if one.shape is not None and layout_of(one.shape)]
+    by_shape = sorted((one for one in tensors if layout_of(one.shape)), key=_unlikely)
     unknown = [one for one in tensors if one.shape is None]
     by_name = sorted(
         (one for one in unknown if _end(one.name) in PICTURES), key=lambda one: PICTURES.index(_end(one.name))
     )
     needed = [one for one in unknown if one.needed]
     return next(iter((*by_shape, *by_name, *needed, *unknown)), None)
+
+
+def _unlikely(one: Asked) -> tuple[int, bool]:
+    """Three channels, then an open number, then one or four; at the same, a name that pictures have."""
+    channels = one.shape[-1 if layout_of(one.shape).endswith("HWC") else -3] if one.shape else None
+    return {3: 0, None: 1}.get(channels, 2), _end(one.name) not in PICTURES
 
 
 def _end(name: str) -> str:

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cvcore.sentence import SentenceError
 from explorer.bundle.format import Bundle, BundleError, read_bundle, versions, weights
 from explorer.bundle.leaves import Array, Difference, Scalar, compare, take_apart
 from explorer.bundle.restore import RestoreError, restore
-from explorer.i18n import LANGUAGES, set_language, tr, tr_n
+from explorer.i18n import LANGUAGES, said, set_language, tr, tr_n
+from explorer.own_networks import command as model_command
 from explorer.panel import Frame, Panel, Precision, Result, Task
 from explorer.settings.session import fields_from_json, fields_to_json
+from explorer.views import networks
 
 if TYPE_CHECKING:
     from explorer.engine.devices import Device
@@ -168,7 +171,7 @@ def compute_again(bundle: Bundle, panels: Mapping[str, Panel]) -> Report:
     """Computes a bundle without a window and compares.
 
     Raises:
-        BundleError: its panel is not here.
+        BundleError: its panel is not here, or a network that its user made is not.
     """
     from explorer.engine.compute import Computer
     from explorer.engine.devices import find_devices, processors
@@ -176,6 +179,14 @@ def compute_again(bundle: Bundle, panels: Mapping[str, Panel]) -> Report:
     panel = panels.get(bundle.panel)
     if panel is None:
         raise BundleError(tr("There is no panel named {name}.", name=bundle.panel))
+    for used in bundle.models:
+        if used.card.get("builder") == "" and not networks.is_own(used.name):  # only those of users have no builder
+            raise BundleError(
+                tr(
+                    "It was made with the network {name}, which bundles do not hold: name its file with --model.",
+                    name=used.name,
+                )
+            )
     params, view, device, precision, threads = set_up(bundle, panel, find_devices(), processors())
     computer, frame, task = Computer(panels), own_frame(bundle), Task(1, panel.name, params, device, precision, threads)
     result = computer.compute(frame, task)
@@ -194,6 +205,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="a bundle, as saved by the window or by export")
     parser.add_argument("--language", default="en", choices=tuple(LANGUAGES))
+    model_command.add_arguments(parser)
     return parser
 
 
@@ -205,6 +217,11 @@ def main(arguments: Sequence[str]) -> int:
 
     panels = find_panels().panels
     code = 0
+    try:
+        model_command.settings_of(wanted)
+    except SentenceError as error:
+        print(f"cv-explorer check-bundle: {said(error)}", file=sys.stderr)
+        return 2
     for file in wanted.files:
         try:
             report = compute_again(read_bundle(file), panels)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from cvcore.foreign import ModelError, Trial, WeightsMisfitError, fingerprint
+from cvcore.foreign import InputsError, ModelError, Trial, WeightsMisfitError, fingerprint, suggested
 from explorer.i18n import said, tr
 from explorer.own_networks.dialog_fields import Fields
 from explorer.own_networks.dialog_preview import Preview
@@ -177,6 +177,8 @@ class ModelDialog(QDialog):
 
     def _failed(self, error: Exception) -> None:
         self._say(said(error), "error")
+        if isinstance(error, InputsError) and (own := self._model()) is not None:
+            self.fields.show_model(own.with_inputs(suggested(error.asked)), self._functions(own))
         misfit = error.misfit if isinstance(error, WeightsMisfitError) else None
         self.fix.setVisible(misfit is not None and misfit.hint is not None)
 

@@ -18,15 +18,18 @@ from PySide6.QtWidgets import (
 )
 
 from cvcore.foreign import ModelError, builders
+from cvcore.foreign.packages import PACKAGES
 from explorer.i18n import tr, typed_numbers
+from explorer.own_networks.dialog_inputs import InputRows
 from explorer.own_networks.known import LARGEST, SMALLEST, OwnModel
 from explorer.own_networks.trial import PRESETS, preset_of
+from explorer.views.knobs import LEAST, MOST
 from explorer.widgets.icons import icon
 from explorer.widgets.numbers import WholeBox
 from explorer.widgets.theme import Theme
 
 NETWORKS = "*.py *.pt2 *.onnx"
-WEIGHTS = "*.safetensors *.pt *.pth"
+WEIGHTS = "*.safetensors *.pt *.pth *.ckpt *.bin"
 TEXTS = "*.txt"
 EXAMPLES = "net.py · net.pt2 · net.onnx · timm:resnet50"
 COLOURS: tuple[Literal["RGB", "BGR"], ...] = ("RGB", "BGR")
@@ -98,6 +101,7 @@ class Fields(QWidget):
         self.function.setObjectName("model_function")
         self.function.setEditable(True)
         self.weights = FileRow("model_weights", WEIGHTS, tr("Weights"), theme)
+        self.inputs = InputRows(theme)
         self.labels = FileRow("model_labels", TEXTS, tr("Class names"), theme)
         self.labels.line.setPlaceholderText(tr("one a line, if the network tells classes apart"))
         self.side = WholeBox()
@@ -129,6 +133,7 @@ class Fields(QWidget):
         rows.addRow(self._function_label, self.function)
         rows.addRow(tr("Weights"), self.weights)
         rows.addRow(tr("Class names"), self.labels)
+        rows.addRow(tr("Inputs"), self.inputs)
         size = QHBoxLayout()
         size.addWidget(self.side)
         size.addWidget(self.only, 1)
@@ -143,7 +148,7 @@ class Fields(QWidget):
         self.place.changed.connect(self._place_edited)
         self.function.currentTextChanged.connect(self._changed)
         self.preset.activated.connect(self._choose_preset)
-        for row in (self.weights, self.labels):
+        for row in (self.weights, self.labels, self.inputs):
             row.changed.connect(self._changed)
         self.side.valueChanged.connect(self._changed)
         for box in (self.colour, self.scale):
@@ -165,6 +170,8 @@ class Fields(QWidget):
         self.weights.set_text(own.weights)
         self.weights.setEnabled(not own.place.lower().endswith(".onnx"))
         self.labels.set_text(own.labels)
+        self.inputs.show_given(own.given, open_names=own.place.partition(":")[0] in PACKAGES or python)
+        self.side.setRange(*((SMALLEST, LARGEST) if own.input else (LEAST, MOST)))
         self.side.setValue(own.size)
         self.side.setEnabled(not own.input)
         self.only.setText(
@@ -190,7 +197,7 @@ class Fields(QWidget):
         fix = self._own.fix_keys and self.weights.text() == self._own.weights
         try:
             return replace(
-                self._own,
+                self._own.with_inputs(self.inputs.given()),
                 function=self.function.currentText().strip() if self.function.isVisibleTo(self) else "",
                 weights=self.weights.text(),
                 labels=self.labels.text(),

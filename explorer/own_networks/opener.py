@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PANEL = "layers"
 NETWORKS = (".py", ".pt2", ".onnx")
-WEIGHTS = (".safetensors", ".pt", ".pth")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 
 
 def is_model(spec: Any) -> bool:

@@ -9,7 +9,7 @@ import torch
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from cvcore.foreign import fingerprint
+from cvcore.foreign import KINDS, Given, fingerprint
 from explorer.i18n import set_language
 from explorer.own_networks.dialog import ModelDialog
 from explorer.own_networks.known import OwnModel, remember
@@ -206,3 +206,115 @@ def test_an_answer_that_comes_too_late_is_not_wanted(
 )
 def test_what_is_dropped_on_the_window_as_a_network(spec: object, model: bool) -> None:
     assert is_model(spec) is model
+
+
+SEVERAL = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x, mask, scale=1.0):
+        return self.fc((self.conv(x * mask) * scale).mean((2, 3)))
+
+
+class Batch(Net):
+    def forward(self, batch):
+        return super().forward(batch["image"], batch["mask"])
+"""
+
+
+def test_several_inputs_are_asked_for(qtbot: QtBot, make: Callable[..., ModelDialog], tmp_path: Path) -> None:
+    path = python_file(tmp_path, SEVERAL)
+    dialog = make()
+    dialog.open_place(str(path))
+    ready(qtbot, dialog)
+    rows = dialog.fields.inputs
+    assert rows.given() == ()
+    assert rows.more.isVisibleTo(dialog)
+    dialog.fields.function.setCurrentText("Net")
+    dialog.fields.side.setValue(64)
+    dialog.try_button.click()
+    ready(qtbot, dialog, "The network takes several inputs (x, mask): say what each of them gets.")
+    assert rows.given() == (Given("x", "picture"), Given("mask", "zeros"), Given("scale", "nothing"))
+    mask = rows._rows[1]
+    mask.kind.setCurrentIndex(KINDS.index("ones"))
+    mask.kind.activated.emit(mask.kind.currentIndex())
+    mask.line.setText("1, 1, 64, y")
+    dialog.try_button.click()
+    ready(qtbot, dialog, "The shape of the input mask is numbers with commas")
+    mask.line.setText("1, 1, 64, 64")
+    dialog.try_button.click()
+    ready(qtbot, dialog, "It runs: 2 layers")
+    with qtbot.waitSignal(dialog.chosen) as signal:
+        dialog.open_button.click()
+    assert signal.args[0].inputs == (("x", "picture", ""), ("mask", "ones", "1, 1, 64, 64"), ("scale", "nothing", ""))
+    remember(signal.args[0])
+
+    again = make()
+    again.open_place(str(path))
+    ready(qtbot, again)
+    assert again.fields.inputs.given()[1] == Given("mask", "ones", "1, 1, 64, 64")
+
+
+@pytest.mark.filterwarnings("ignore:Using a non-tuple")  # what a tensor says to a key
+def test_what_lies_in_a_dict_is_found_out(qtbot: QtBot, make: Callable[..., ModelDialog], tmp_path: Path) -> None:
+    dialog = make()
+    dialog.open_place(str(python_file(tmp_path, SEVERAL)))
+    ready(qtbot, dialog)
+    dialog.fields.function.setCurrentText("Batch")
+    dialog.try_button.click()
+    ready(qtbot, dialog, "The network takes several inputs (batch.image, batch.mask)")
+    rows = dialog.fields.inputs
+    assert rows.given() == (Given("batch.image", "picture"), Given("batch.mask", "zeros"))
+    rows._rows[1].kind.setCurrentIndex(KINDS.index("value"))
+    rows._rows[1].line.setText("2")
+    dialog.try_button.click()
+    ready(qtbot, dialog, "It runs: 2 layers")
+
+
+def test_inputs_of_an_onnx_file_are_named_by_it(qtbot: QtBot, make: Callable[..., ModelDialog], tmp_path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("Mul", ["pixels", "mask"], ["m"]), helper.make_node("Relu", ["m"], ["y"])]
+    shapes = {"mask": [1, 1, "h", "w"], "pixels": [1, 3, "h", "w"]}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "net.onnx"
+    )
+    dialog = make()
+    dialog.open_place(str(tmp_path / "net.onnx"))
+    ready(qtbot, dialog)
+    rows = dialog.fields.inputs
+    assert rows.given() == (Given("mask", "zeros", "1, 1, 1, 1"), Given("pixels", "picture"))
+    assert rows._rows[0].name.isReadOnly()
+    assert not rows.add.isVisibleTo(dialog)
+    dialog.try_button.click()
+    ready(qtbot, dialog, "It runs: 2 layers")
+
+
+def test_rows_can_be_added_and_the_form_of_the_picture_chosen(
+    qtbot: QtBot, make: Callable[..., ModelDialog], tmp_path: Path
+) -> None:
+    text = "from torch import nn\n\n\ndef net():\n    return nn.Conv2d(1, 4, 3)\n\n\ndef whole():\n    return nn.Sequential(net())\n"
+    dialog = make()
+    dialog.open_place(str(python_file(tmp_path, text)))
+    ready(qtbot, dialog)
+    dialog.try_button.click()
+    ready(qtbot, dialog, "takes 1 channels; a picture has 3")
+    rows = dialog.fields.inputs
+    rows.more.click()
+    assert rows.given() == (Given("x", "picture"),)
+    rows._rows[0].name.setText("input")
+    rows._rows[0].layouts.setCurrentIndex(4)
+    rows.add.click()
+    assert rows.given() == (Given("input", "picture", "NCHW grey"),)  # one without a name is none
+    dialog.try_button.click()
+    ready(qtbot, dialog, "It runs: 1 layers")

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from cvcore.foreign import ModelError, fingerprint
+from cvcore.foreign import Given, ModelError, fingerprint
 from cvcore.zoo import WeightsError
+from explorer.bundle.check import main as check_bundle
 from explorer.engine.compute import Computer
 from explorer.files import stored
 from explorer.own_networks import known as own_models
@@ -30,10 +31,15 @@ from tests.explorer.test_export import COFFEE
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 
 
+def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_models, "_for_now", {})
+    own_models._note_change()
+
+
 @pytest.fixture(autouse=True)
 def none_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test opened until the program ends is not there in the next."""
-    monkeypatch.setattr(own_models, "_for_now", {})
+    nothing_open(monkeypatch)
 
 
 def python_file(folder: Path, text: str = PYTHON, *, trusted: bool = True) -> Path:
@@ -309,3 +315,97 @@ def test_export_refuses_weights_with_code(tmp_path: Path, qapp: object, capsys: 
     assert run(tmp_path, "--model", str(tmp_path / "net.onnx"), "--labels", str(tmp_path / "labels.csv")) == 2
     assert "labels.csv has 2 class names; the network gives 10 class scores." in capsys.readouterr().err
     assert run(tmp_path, "--model", str(tmp_path / "net.onnx")) == 0
+
+
+# -- more than a picture, and bundles
+
+
+TOKENS = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.rows, self.fc = nn.Embedding(100, 8), nn.LSTM(8, 8, batch_first=True), nn.Linear(8, 5)
+
+    def forward(self, ids, mask=None):
+        return self.fc(self.rows(self.embedding(ids))[0])[:, -1]
+"""
+
+
+def test_the_panel_shows_a_network_that_takes_no_picture(tmp_path: Path) -> None:
+    own = OwnModel(str(python_file(tmp_path, TOKENS)), size=64, inputs=(("ids", "value", "[[5, 6, 7]]"),))
+    found, trial = try_own(own, IMAGE)
+    assert (trial.classes, trial.maps) == (5, ())
+    assert found.layer in ("embedding", "rows", "fc")
+    named = remember(found)
+    assert own_models.own_models()[named.name].given == (Given("ids", "value", "[[5, 6, 7]]"),)
+    for layer in ("", "embedding", "rows", "fc"):
+        computer = Computer({"layers": Panel.from_module(layers)})
+        result = computer.compute(
+            Frame(IMAGE), Task(1, "layers", Params(network=named.name, layer=layer, grad_cam=True))
+        )
+        assert result is not None
+        assert not result.error, result.detail
+        assert result.trace.probabilities.shape == (5,)
+        Panel.from_module(layers).draw(result, layers.View())
+
+
+def test_further_inputs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = python_file(tmp_path, TOKENS, trusted=False)
+    command = [
+        str(COFFEE),
+        "--panel",
+        "layers",
+        "--model",
+        str(path),
+        "--trust",
+        "--out",
+        str(tmp_path / "out"),
+        "--format",
+        "npz",
+    ]
+    assert main([*command, "--quiet", "--input", "ids=value:[[1, 2]]"]) == 0
+    assert main([*command, "--quiet", "--input", "ids=photo"]) == 2
+    assert "An input is NAME=KIND" in capsys.readouterr().err
+    assert main([*command, "--quiet", "--input", "other=value:1"]) == 2
+    assert "The network has no input other; it has ids, mask." in capsys.readouterr().err
+
+
+def test_the_size_that_is_asked_for_is_shown_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_onnx(tmp_path / "net.onnx")
+    command = [
+        str(COFFEE),
+        "--panel",
+        "layers",
+        "--model",
+        str(tmp_path / "net.onnx"),
+        "--out",
+        str(tmp_path / "out"),
+        "--quiet",
+    ]
+    assert main([*command, "--input-size", "2048", "--format", "npz"]) == 2
+    assert "Inputs of 32 to 1024 px are shown, not 2048." in capsys.readouterr().err
+
+
+def test_a_bundle_of_an_own_network_is_checked_with_that_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_onnx(tmp_path / "net.onnx")
+    model = ["--model", str(tmp_path / "net.onnx"), "--input-size", "64"]
+    assert (
+        main([str(COFFEE), "--panel", "layers", *model, "--out", str(tmp_path), "--quiet", "--format", "bundle"]) == 0
+    )
+    (bundle,) = tmp_path.glob("*.cvbundle")
+    nothing_open(monkeypatch)
+    assert check_bundle([str(bundle)]) == 2
+    said = capsys.readouterr().err
+    assert "It was made with the network net.onnx, which bundles do not hold: name its file with --model." in said
+    assert check_bundle([str(bundle), *model]) == 0
+    assert "the same, bit for bit" in capsys.readouterr().out
+    nothing_open(monkeypatch)
+    assert check_bundle([str(bundle), "--model", str(tmp_path / "gone.onnx")]) == 2
+    assert "The file gone.onnx does not exist." in capsys.readouterr().err

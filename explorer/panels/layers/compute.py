@@ -219,14 +219,15 @@ def position_trace(
 
 
 def first_choice(name: str, network: Network) -> str:
-    """A layer to begin with: the one named for this network, or one at a quarter of the way that gives a map."""
+    """A layer to begin with: the one named for this network, or one at a quarter of the way that gives a map, else anything."""
     wanted = DEFAULT_LAYER.get(name, "")
     if wanted and network.shows(wanted):
         return wanted
     maps = [one.name for one in network.layers.values() if one.shapes and len(one.shapes[0]) == 4 and one.name]
-    if not maps:
-        raise ValueError(f"The network {name} has no layer that gives a map.")
-    return maps[len(maps) // 4]
+    found = maps or [one for one in network.layers if one and network.shows(one)]
+    if not found:
+        raise ValueError(f"The network {name} has no layer that gives a tensor to look at.")
+    return found[len(found) // 4]
 
 
 def nodes(layers: tuple[Layer, ...], seconds: Mapping[str, float]) -> tuple[Node, ...]:
