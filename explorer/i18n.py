@@ -147,13 +147,13 @@ def said(error: BaseException) -> str:
 
 _SIGNS = str.maketrans(
     {
-        **dict.fromkeys("−﹣－‐‑–", "-"),
-        **dict.fromkeys("﹢＋", "+"),
-        **dict.fromkeys(",，﹐٫．。", "."),
+        **dict.fromkeys("−\ufe63－‐‑–", "-"),
+        **dict.fromkeys("\ufe62＋", "+"),
+        **dict.fromkeys(",，\ufe50\u066b．。", "."),
         **dict.fromkeys("\u200e\u200f\u061c\u202a\u202c", ""),  # they turn the direction of writing and are not seen
     }
 )
-_BREAKS = str.maketrans("，﹐；﹔、؛،\u3000", ",,;;;;; ")
+_BREAKS = str.maketrans("，\ufe50；\ufe54、\u061b\u060c\u3000", ",,;;;;; ")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 

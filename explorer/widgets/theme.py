@@ -283,7 +283,7 @@ QFrame[role="page"] { background: $window; border: none; }
 QFrame[role="palette"] { background: $surface; border: 1px solid $accent; border-radius: ${radius}px; }
 QFrame[role="line"] { background: $border; border: none; max-height: 1px; min-height: 1px; }
 
-QToolBar { background: $window; border: none; border-bottom: 1px solid $border; padding: ${space}px; spacing: ${space}px; }
+QToolBar { background: $window; border: none; border-bottom: 1px solid $border; padding: ${space}px; spacing: 2px; }
 QToolBar::separator { background: $border; width: 1px; margin: ${space}px; }
 QStatusBar { background: $window; color: $muted; border-top: 1px solid $border; font-size: ${small}px; }
 QStatusBar::item { border: none; }

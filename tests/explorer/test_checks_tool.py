@@ -96,6 +96,7 @@ def test_quick_leaves_out_the_slow_and_nothing_of_which_nothing_would_be_left(
         """,
     )
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # the run below is none, though this one may be
     took = {"test_mixed.py::test_slow": 6, "test_mixed.py::test_quick": 1, "test_all_slow.py::test_slower": 90,
             "test_all_slow.py::TestMore::test_slow": 20}  # fmt: skip
     pytester.makepyfile(

@@ -155,9 +155,11 @@ def work_in_draw(view: View) -> set[str]:
 
 @pytest.fixture
 def same_font(qapp: QApplication) -> Iterator[None]:
-    before = qapp.font()
+    before, sheet = qapp.font(), qapp.styleSheet()
+    qapp.setStyleSheet("")  # a window that was there before has dressed the application
     qapp.setFont(font(qapp))
     yield
+    qapp.setStyleSheet(sheet)
     qapp.setFont(before)
 
 
