@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -126,18 +126,22 @@ class Side:
         return self.origin.pixels
 
 
+Origin = Literal["real", "fake", "pooled"]
+"""Where a picture before a discriminator comes from."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """A picture before a discriminator.
 
     Args:
-        kind: ``real``, ``fake`` or ``pooled``.
+        kind: ``fake`` was translated just now, ``pooled`` earlier.
         picture: (h, w, 3) what it was given; scores: (rows, columns), what it says of each patch.
         accepted: the share it takes for real.
         field: of the patches, on the input; grey: (h, w), the picture behind the scores.
     """
 
-    kind: str
+    kind: Origin
     picture: Pixels
     scores: Array
     accepted: float
@@ -369,7 +373,7 @@ def judged_domain(params: Params) -> str:
     return "a" if params.judge == JUDGE_A else "b"
 
 
-def judge_one(kind: str, work: Work, judge: nn.Module, x: Tensor, shown: Tensor) -> Judged:
+def judge_one(kind: Origin, work: Work, judge: nn.Module, x: Tensor, shown: Tensor) -> Judged:
     scores = work.judge(judge, x)
     height, width = x.shape[2:]
     picture = as_pixels(shown)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from explorer.figure import (
 )
 from explorer.i18n import tr
 from explorer.panel import Result
-from explorer.panels.cyclegan.compute import Array, Judged, Pixels, Side, Trace
+from explorer.panels.cyclegan.compute import Array, Judged, Origin, Pixels, Side, Trace
 from explorer.panels.cyclegan.controls import JUDGE_A, SHOWS, SWIPE, Params, View
 from explorer.panels.cyclegan.training import ablation_view, tell_run, training_view
 from explorer.panels.cyclegan.words import domain_names, letter_of
@@ -188,16 +188,19 @@ def pane_key(one: Judged) -> str:
     return f"judge {one.kind}"
 
 
-def kind_name(trace: Trace, kind: str) -> str:
+def kind_name(trace: Trace, kind: Origin) -> str:
     """What was judged, in words."""
     a, b = domain_names(trace.params.network)
-    name = a if trace.params.judge == JUDGE_A else b
-    if kind == "real":
-        return tr("real: {name}", name=name)
-    if kind == "fake":
-        return tr("fake: translated just now")
-    pool = trace.pools[0 if trace.params.judge == JUDGE_A else 1]
-    return tr("from the pool: an earlier one") if pool.older else tr("from the pool: the newest itself")
+    match kind:
+        case "real":
+            return tr("real: {name}", name=a if trace.params.judge == JUDGE_A else b)
+        case "fake":
+            return tr("fake: translated just now")
+        case "pooled":
+            pool = trace.pools[0 if trace.params.judge == JUDGE_A else 1]
+            return tr("from the pool: an earlier one") if pool.older else tr("from the pool: the newest itself")
+        case _:
+            assert_never(kind)
 
 
 def judges_view(result: Shown, view: View) -> Layout:
@@ -270,7 +273,7 @@ def spread_pane(trace: Trace) -> Pane:
     return Pane("spread", tr("How the scores are spread"), (line, *marks), axes=axes)
 
 
-def kind_words(kind: str) -> str:
+def kind_words(kind: Origin) -> str:
     return {"real": tr("real"), "fake": tr("fake"), "pooled": tr("from the pool")}[kind]
 
 

@@ -137,20 +137,18 @@ def walk(s: Stepping) -> Layout:
     pair = s.pair
     beside: list[Layout] = []
     weights: list[float] = []
-    if s.step.kind == PEAKS:
-        beside, weights = [peaks_table(s), words_of_peaks(s)], [1.4, 1.0]
-    elif s.step.kind == COMPLETING:
-        beside, weights = [completion_table(s)], [1.0]
-    elif s.step.kind == END:
-        beside, weights = [bodies_table(s)], [1.0]
-    else:
-        beside, weights = (
-            [bodies_table(s) if s.step.kind == GROWING else pairs_table(s)],
-            [1.0],
-        )
-        if pair is not None:
-            beside += [integral_pane(s, pair), formula(s, pair)]
-            weights += [1.1, 1.0]
+    match s.step.kind:
+        case "peaks":
+            beside, weights = [peaks_table(s), words_of_peaks(s)], [1.4, 1.0]
+        case "completing":
+            beside, weights = [completion_table(s)], [1.0]
+        case "people":
+            beside, weights = [bodies_table(s)], [1.0]
+        case "candidates" | "scores" | "matching" | "growing":
+            beside, weights = [bodies_table(s) if s.step.kind == GROWING else pairs_table(s)], [1.0]
+            if pair is not None:
+                beside += [integral_pane(s, pair), formula(s, pair)]
+                weights += [1.1, 1.0]
     return Row((shown, Column(tuple(beside), weights=tuple(weights))), weights=(1.45, 1.0))
 
 
@@ -174,7 +172,7 @@ def title(s: Stepping) -> str:
             return tr(
                 "People are completed: {name}", name=keypoint_name(int(decoded.completion.keypoints[s.step.number]))
             )
-        case _:
+        case "people":
             return tr("The people")
 
 
