@@ -4,7 +4,7 @@ A panel is one module in ``explorer/panels`` (or one named by an installed packa
 
     TITLE, CHAPTER, PAPER                        words
     class Params, class View                     frozen dataclasses whose fields are made with knob(); their __post_init__ is check(self)
-    compute(frame, params, context) -> Trace     worker thread
+    compute(frame, params, context) -> Trace     worker thread; a Trace with ``sizes`` {"step": 3} is what step_knob and dim_knob end at
     VIEWS = {name: view}                         GUI thread: view(result, view) -> Layout, or (Layout, Note, ...), by Params.show;
                                                  indexes the trace, never computes
 
